@@ -1,0 +1,260 @@
+//! Floor 1: settings, parsed once into validated types.
+//!
+//! Owns the TOML files of `config/`: every key with its default, unit and effect. Unknown keys are refused and all
+//! faults are reported together, each with its line and key.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Every setting of the service (`config/sharpeyes.toml`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[store]`
+    pub store: StoreSettings,
+    /// `[watch]`
+    pub watch: Watch,
+    /// `[health]`
+    pub health: Health,
+    /// `[credentials]`
+    pub credentials: Credentials,
+    /// `[report]`
+    pub report: Report,
+    /// `[metrics]`
+    pub metrics: MetricSettings,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[server]`: the HTTP face.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Address to listen on. Anything but loopback needs a token in the database.
+    pub listen: SocketAddr,
+    /// Longest time for one request.
+    pub request_timeout: Duration,
+    /// Largest request body in bytes.
+    pub body_limit_bytes: usize,
+}
+
+/// `[store]`: the database.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreSettings {
+    /// `sqlite:path` or `postgres://..`.
+    pub url: String,
+    /// Longest time that a transition waits in memory before it is committed; what `kill -9` may lose.
+    pub flush_interval: Duration,
+    /// How often the heartbeat is written; at start open intervals close at the last one.
+    pub heartbeat_interval: Duration,
+    /// Days that observations are kept.
+    pub observation_days: u32,
+    /// Days that closed intervals are kept.
+    pub interval_days: u32,
+}
+
+/// `[watch]`: how points are looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Every patrol point is due once in this period.
+    pub period: Duration,
+    /// A light look is due after this time without any look; zero turns light looks off.
+    pub light_period: Duration,
+    /// Measuring window after the first key frame of a patrol.
+    pub patrol_window: Duration,
+    /// Window of a continuous session.
+    pub continuous_window: Duration,
+    /// Deadline of each stage.
+    pub deadlines: Deadlines,
+    /// Sessions opened per second, over everything.
+    pub opens_per_second: u32,
+    /// Looks under way at once, over everything.
+    pub concurrent_looks: usize,
+    /// Sessions held at once to one host (camera or recorder).
+    pub sessions_per_host: u16,
+    /// Budget of a link that names none, kbit/s.
+    pub link_budget_kbps: u32,
+    /// Session budget of a link that names none.
+    pub link_budget_sessions: u16,
+    /// Assumed bit rate of a stream that was never measured, kbit/s.
+    pub assumed_kbps: u32,
+    /// First retry delay after a failure.
+    pub retry_first: Duration,
+    /// Longest retry delay.
+    pub retry_cap: Duration,
+    /// Good frames for this long reset the retry ladder of a continuous session.
+    pub retry_reset_after: Duration,
+    /// A credential that was answered with 401 twice is not used again for this long.
+    pub credential_hold: Duration,
+    /// How often a link with a target is probed.
+    pub link_period: Duration,
+    /// How often the inventory is compared with what runs.
+    pub reconcile_period: Duration,
+}
+
+/// `[watch.deadlines]`: longest time of each stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// TCP connect with name resolution.
+    pub connect: Duration,
+    /// DESCRIBE, authentication included.
+    pub describe: Duration,
+    /// SETUP.
+    pub setup: Duration,
+    /// PLAY.
+    pub play: Duration,
+    /// First RTP packet after PLAY.
+    pub first_packet: Duration,
+    /// First random-access picture after PLAY.
+    pub first_key_frame: Duration,
+    /// Longest gap between two frames.
+    pub frame_gap: Duration,
+}
+
+/// `[health]`: when a fault is confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// Consecutive failed looks that confirm a failure.
+    pub confirm_looks: u32,
+    /// ..and the least time from the first to the last of them.
+    pub confirm_time: Duration,
+    /// Consecutive good looks that confirm a recovery.
+    pub recover_looks: u32,
+    /// RTP loss above this ratio is a fault.
+    pub loss_ratio: f64,
+    /// Below this share of the expected frames per second is a fault.
+    pub frame_rate_ratio: f64,
+    /// Below this many frames per second is a fault, whatever is expected.
+    pub frame_rate_floor: f64,
+    /// Clock error above this is a fault.
+    pub clock_error: Duration,
+    /// Random-access pictures further apart than this are a fault.
+    pub key_frame_interval: Duration,
+    /// A result older than this is `unknown`.
+    pub stale_after: Duration,
+    /// If more than this share of all looks of a window fail at the network layer at once, we suspect ourselves.
+    pub self_suspicion_ratio: f64,
+    /// Fewest points for self-suspicion.
+    pub self_suspicion_points: u32,
+}
+
+/// `[credentials]`: where the key of the sealed credentials lies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credentials {
+    /// File with the 32-byte key; made by `sharpeyes import` when missing, mode 0600.
+    pub key_file: PathBuf,
+}
+
+/// `[report]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Zone whose days are the days of a figure.
+    pub zone: String,
+    /// Targets, rules and thresholds.
+    pub targets_file: Option<PathBuf>,
+}
+
+/// How much is exposed per point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerPoint {
+    /// `point_up`, `point_info` and the sparse `point_state`.
+    Default,
+    /// Also timestamps, bytes and frames.
+    Full,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSettings {
+    /// Per-point families.
+    pub per_point: PerPoint,
+    /// Whether `/metrics` asks for a token like the rest.
+    pub require_token: bool,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line per event.
+    Text,
+    /// One JSON object per event.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// Filter, as `tracing-subscriber` reads it.
+    pub filter: String,
+    /// Form.
+    pub format: LogFormat,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            server: Server {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                request_timeout: seconds(30),
+                body_limit_bytes: 32 * 1024 * 1024,
+            },
+            store: StoreSettings {
+                url: "sqlite:/var/lib/sharpeyes/sharpeyes.db".to_owned(),
+                flush_interval: seconds(1),
+                heartbeat_interval: seconds(10),
+                observation_days: 7,
+                interval_days: 800,
+            },
+            watch: Watch {
+                period: seconds(300),
+                light_period: seconds(60),
+                patrol_window: seconds(4),
+                continuous_window: seconds(10),
+                deadlines: Deadlines {
+                    connect: seconds(5),
+                    describe: seconds(10),
+                    setup: seconds(5),
+                    play: seconds(5),
+                    first_packet: seconds(10),
+                    first_key_frame: seconds(30),
+                    frame_gap: seconds(10),
+                },
+                opens_per_second: 50,
+                concurrent_looks: 512,
+                sessions_per_host: 2,
+                link_budget_kbps: 2_000,
+                link_budget_sessions: 4,
+                assumed_kbps: 512,
+                retry_first: seconds(5),
+                retry_cap: seconds(300),
+                retry_reset_after: seconds(180),
+                credential_hold: seconds(30 * 60),
+                link_period: seconds(30),
+                reconcile_period: seconds(10),
+            },
+            health: Health {
+                confirm_looks: 3,
+                confirm_time: seconds(60),
+                recover_looks: 2,
+                loss_ratio: 0.01,
+                frame_rate_ratio: 0.5,
+                frame_rate_floor: 1.0,
+                clock_error: seconds(30),
+                key_frame_interval: seconds(12),
+                stale_after: seconds(1_200),
+                self_suspicion_ratio: 0.5,
+                self_suspicion_points: 20,
+            },
+            credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
+            report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None },
+            metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
+            log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+        }
+    }
+}
+
+/// Environment variables that the service reads, by name; nothing else of the environment is looked at.
+pub type Environment = BTreeMap<String, String>;

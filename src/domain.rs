@@ -1,0 +1,35 @@
+//! Floor 0: what the words mean and how facts are decided.
+//!
+//! Owns ids, time, the inventory records, observations, verdicts, the state machine, interval algebra, root cause
+//! and coverage arithmetic. Knows no I/O, no clock, no async, no random numbers and no serialisation format: every
+//! function here is a plain function of its arguments.
+
+pub mod cause;
+pub mod code;
+pub mod division;
+pub mod exclusion;
+pub mod finding;
+pub mod grid;
+pub mod interval;
+pub mod inventory;
+pub mod link;
+pub mod observation;
+pub mod place;
+pub mod point;
+pub mod site;
+pub mod state;
+pub mod time;
+
+pub use cause::{Cause, ExclusionKind, Stage};
+pub use code::{CodeError, DivisionCode, DivisionLevel, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
+pub use exclusion::{Exclusion, ExclusionScope};
+pub use finding::{Finding, LinkObservation, Order};
+pub use interval::{Evidence, Provenance, StateInterval, Transition};
+pub use inventory::Inventory;
+pub use link::{Link, LinkKind};
+pub use observation::{
+    ClockReading, Codec, Declared, Failure, Look, Measurement, Observation, Outcome, StageTimes,
+};
+pub use point::{Point, PointClass, PointStatus, WatchMode};
+pub use state::{Condition, State};
+pub use time::{Timestamp, Window};

@@ -1,0 +1,284 @@
+//! Why a point is not good: a closed list, chosen by stage and status code, never by an error text.
+//!
+//! Owns the words, the state each cause means and the layer it belongs to. Peers show "offline" for all of these.
+
+use crate::domain::{LinkCode, State};
+use std::fmt;
+use std::str::FromStr;
+
+/// A step of one look at a point; the one that failed is the first half of a cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// TCP connect (with name resolution).
+    Connect,
+    /// TLS handshake (rtsps).
+    Tls,
+    /// RTSP OPTIONS.
+    Options,
+    /// RTSP DESCRIBE, authentication included.
+    Describe,
+    /// RTSP SETUP.
+    Setup,
+    /// RTSP PLAY.
+    Play,
+    /// Waiting for the first RTP packet.
+    FirstPacket,
+    /// Waiting for the first random-access picture.
+    FirstKeyFrame,
+    /// The measuring window after the first random-access picture.
+    Measure,
+}
+
+impl Stage {
+    /// Every stage in order.
+    pub const ALL: [Self; 9] = [
+        Self::Connect,
+        Self::Tls,
+        Self::Options,
+        Self::Describe,
+        Self::Setup,
+        Self::Play,
+        Self::FirstPacket,
+        Self::FirstKeyFrame,
+        Self::Measure,
+    ];
+
+    /// The word used in JSON, metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Options => "options",
+            Self::Describe => "describe",
+            Self::Setup => "setup",
+            Self::Play => "play",
+            Self::FirstPacket => "first_packet",
+            Self::FirstKeyFrame => "first_key_frame",
+            Self::Measure => "measure",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Kind of an approved exclusion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExclusionKind {
+    /// 计划检修.
+    PlannedMaintenance,
+    /// 停电.
+    PowerCut,
+    /// 运营商光缆/传输中断.
+    CarrierOutage,
+    /// 自然灾害/不可抗力.
+    ForceMajeure,
+    /// 拆迁/施工移除.
+    Construction,
+    /// 季节停用.
+    SeasonalShutdown,
+    /// 上级通知.
+    SuperiorNotice,
+}
+
+impl ExclusionKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::PlannedMaintenance,
+        Self::PowerCut,
+        Self::CarrierOutage,
+        Self::ForceMajeure,
+        Self::Construction,
+        Self::SeasonalShutdown,
+        Self::SuperiorNotice,
+    ];
+
+    /// The word used in SQL and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PlannedMaintenance => "planned_maintenance",
+            Self::PowerCut => "power_cut",
+            Self::CarrierOutage => "carrier_outage",
+            Self::ForceMajeure => "force_majeure",
+            Self::Construction => "construction",
+            Self::SeasonalShutdown => "seasonal_shutdown",
+            Self::SuperiorNotice => "superior_notice",
+        }
+    }
+}
+
+impl FromStr for ExclusionKind {
+    type Err = UnknownCause;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCause> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownCause(text.to_owned()))
+    }
+}
+
+/// A text that is no cause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no known cause")]
+pub struct UnknownCause(String);
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident => $text:literal, $state:ident;)*) => {
+        /// Why a point is not good. The cause decides the state.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause {
+            $($(#[$doc])* $name,)*
+            /// The nearest failed ancestor on the path.
+            LinkDown(LinkCode),
+            /// An approved exclusion window.
+            Excluded(ExclusionKind),
+        }
+
+        impl Cause {
+            /// Every cause that carries nothing.
+            pub const PLAIN: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word used in SQL, JSON, metrics and logs; what a cause carries is told by [`Cause::detail`].
+            pub const fn as_str(&self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::LinkDown(_) => "link_down",
+                    Self::Excluded(_) => "excluded",
+                }
+            }
+
+            /// The state that the cause means.
+            pub const fn state(&self) -> State {
+                match self {
+                    $(Self::$name => State::$state,)*
+                    Self::LinkDown(_) => State::Unreachable,
+                    Self::Excluded(_) => State::Excluded,
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// Host name could not be resolved.
+    NameNotResolved => "name_not_resolved", Offline;
+    /// No route to the host, or network unreachable.
+    NoRoute => "no_route", Offline;
+    /// TCP connect refused.
+    ConnectRefused => "connect_refused", Offline;
+    /// TCP connect timed out.
+    ConnectTimeout => "connect_timeout", Offline;
+    /// The TCP connection was closed or reset before an RTSP answer.
+    ConnectionLost => "connection_lost", Offline;
+    /// Connected, but no RTSP answer within the stage's deadline.
+    RtspTimeout => "rtsp_timeout", Offline;
+    /// TLS handshake or certificate check failed.
+    TlsFailed => "tls_failed", NoVideo;
+    /// What answers does not speak RTSP.
+    NotRtsp => "not_rtsp", NoVideo;
+    /// 401 with the credential that we hold, twice with fresh sessions.
+    WrongCredential => "wrong_credential", NoVideo;
+    /// 401 and we hold no credential.
+    CredentialMissing => "credential_missing", NoVideo;
+    /// 403.
+    Forbidden => "forbidden", NoVideo;
+    /// 404: the stream is not there.
+    StreamNotFound => "stream_not_found", NoVideo;
+    /// 453, 486, 503 (or 401 while another session of ours plays): the device has no session left.
+    SessionLimit => "session_limit", NoVideo;
+    /// 461, or 400 on SETUP: the transport is refused.
+    TransportRefused => "transport_refused", NoVideo;
+    /// 3xx: the device redirects, which we do not follow.
+    Redirected => "redirected", NoVideo;
+    /// Any other RTSP error status.
+    RtspError => "rtsp_error", NoVideo;
+    /// The stream holds no video media, or a codec that we cannot read.
+    NoVideoMedia => "no_video_media", NoVideo;
+    /// The session description cannot be read.
+    BadDescription => "bad_description", NoVideo;
+    /// No parameter sets, neither in the session description nor in the stream.
+    NoParameters => "no_parameters", NoVideo;
+    /// Playing, but no RTP packet within the deadline.
+    NoPackets => "no_packets", NoVideo;
+    /// Packets, but no random-access picture within the deadline.
+    NoKeyFrame => "no_key_frame", NoVideo;
+    /// Frames came, then stopped for longer than the frame gap.
+    Stalled => "stalled", NoVideo;
+    /// The stream broke the RTP or codec format and was given up.
+    BadStream => "bad_stream", NoVideo;
+    /// RTP loss above the limit.
+    Loss => "loss", Degraded;
+    /// Fewer pictures per wall second than expected.
+    LowFrameRate => "low_frame_rate", Degraded;
+    /// The picture size differs from the recorded one.
+    ResolutionChanged => "resolution_changed", Degraded;
+    /// The device's clock is off by more than the limit.
+    ClockWrong => "clock_wrong", Degraded;
+    /// Random-access pictures come further apart than the limit.
+    SlowKeyFrames => "slow_key_frames", Degraded;
+    /// Never looked at yet.
+    NotYetProbed => "not_yet_probed", Unknown;
+    /// We were not running.
+    MonitorDown => "monitor_down", Unknown;
+    /// Most of everything failed at once: our own network is suspected.
+    OwnNetwork => "own_network", Unknown;
+    /// We could not look in time.
+    Backlog => "backlog", Unknown;
+    /// The credential is held after a wrong-credential answer, so that the device does not lock the account.
+    CredentialHold => "credential_hold", Unknown;
+    /// The last result is older than it may be.
+    Stale => "stale", Unknown;
+    /// Cannot be looked at: no stream address, or a scheme that this build cannot pull.
+    NotWatchable => "not_watchable", Unknown;
+}
+
+impl Cause {
+    /// What the cause carries: the code of the failed link, or the kind of the exclusion.
+    pub fn detail(&self) -> Option<&str> {
+        if let Self::LinkDown(link) = self {
+            Some(link.as_str())
+        } else if let Self::Excluded(kind) = self {
+            Some(kind.as_str())
+        } else {
+            None
+        }
+    }
+
+    /// Rebuilds a cause from [`Cause::as_str`] and [`Cause::detail`].
+    pub fn parse(text: &str, detail: Option<&str>) -> Result<Self, UnknownCause> {
+        let unknown = || UnknownCause(text.to_owned());
+        match (text, detail) {
+            ("link_down", Some(link)) => link.parse().map(Self::LinkDown).map_err(|_code_error| unknown()),
+            ("excluded", Some(kind)) => kind.parse().map(Self::Excluded),
+            _ => Self::PLAIN.iter().find(|cause| cause.as_str() == text).cloned().ok_or_else(unknown),
+        }
+    }
+
+    /// Whether the failure lies in the network layer, the only kind from which a dead link is inferred.
+    pub const fn is_network_layer(&self) -> bool {
+        matches!(self, Self::NoRoute | Self::ConnectRefused | Self::ConnectTimeout)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_survives_its_text() {
+        let link = Cause::LinkDown("L-1".parse().unwrap());
+        let excluded = Cause::Excluded(ExclusionKind::PowerCut);
+        for cause in Cause::PLAIN.iter().chain([&link, &excluded]) {
+            assert_eq!(Cause::parse(cause.as_str(), cause.detail()).as_ref(), Ok(cause));
+        }
+        assert!(Cause::parse("gone fishing", None).is_err());
+        assert!(Cause::parse("link_down", None).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! The inventory: every record of the network, joined and looked up by code.
+//!
+//! A value: built once from the records (by `store` or by an import), shared behind an `Arc`, never changed.
+
+use crate::domain::division::Division;
+use crate::domain::grid::Grid;
+use crate::domain::link::Link;
+use crate::domain::place::Place;
+use crate::domain::point::Point;
+use crate::domain::site::Site;
+use crate::domain::{DivisionCode, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
+use std::collections::BTreeMap;
+
+/// Every record of the network, by code.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventory {
+    /// Divisions of every level; villages are the 12-digit ones.
+    pub divisions: BTreeMap<DivisionCode, Division>,
+    /// Grids.
+    pub grids: BTreeMap<GridCode, Grid>,
+    /// Sites.
+    pub sites: BTreeMap<SiteCode, Site>,
+    /// Links.
+    pub links: BTreeMap<LinkCode, Link>,
+    /// Points.
+    pub points: BTreeMap<PointCode, Point>,
+    /// Places.
+    pub places: BTreeMap<PlaceCode, Place>,
+}
+
+impl Inventory {
+    /// The first link of a point's path.
+    pub fn link_of(&self, point: &Point) -> Option<&Link> {
+        let site = self.sites.get(point.site.as_ref()?)?;
+        self.links.get(site.link.as_ref()?)
+    }
+
+    /// The points of a division and everything below it.
+    pub fn points_in(&self, division: DivisionCode) -> impl Iterator<Item = &Point> {
+        self.points.values().filter(move |point| division.contains(&point.village))
+    }
+
+    /// The villages of a division and everything below it.
+    pub fn villages_in(&self, division: DivisionCode) -> impl Iterator<Item = &Division> {
+        self.divisions.values().filter(move |candidate| {
+            candidate.code.level() == crate::domain::DivisionLevel::Village
+                && division.contains(&candidate.code)
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! sharpeyes: tells whether a village camera network is covered, shared, available and under control.
+//!
+//! The library is a stack of floors; a module uses the floors below it only, never its neighbours
+//! (`tests/it/floors.rs` holds this). `ARCHITECTURE.md` is the map.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod health;
+pub mod store;
+pub mod telemetry;
