@@ -11,7 +11,8 @@ const FLOORS: &[&[&str]] = &[
     &["inventory", "health"],
     &["coverage", "incident"],
     &["api"],
-    &["app", "main"],
+    &["app"],
+    &["main"],
 ];
 
 fn floor_of(module: &str) -> Option<usize> {
