@@ -1,7 +1,16 @@
 //! Floor 1: what the service tells about itself. One function per operational event emits its log line and its
 //! metric together, so that the two cannot drift apart.
 //!
-//! Owns the metric registry of the process and worker families (`metric`). Point, village and link families are
-//! rendered from the live snapshot by `api`.
+//! Owns the metric registry of the process and worker families (`metric`) and the closed sets of their label values
+//! (`label`). Point, village and link families are rendered from the live snapshot by `api`.
 
+mod event;
+pub mod label;
 pub mod metric;
+
+pub use event::{
+    batch_committed, batch_failed, clock_compared, database_measured, link_changed, link_probed,
+    look_delayed, look_finished, look_skipped, metrics_rendered, own_network_suspected, point_changed,
+    queue_measured, request_failed, task_failed, worker_alive,
+};
+pub use label::{CauseGroup, SkipReason, Worker};

@@ -1,12 +1,261 @@
 //! Names, labels, units and help of every process and worker metric; `docs/metrics.md` is checked against them.
+//!
+//! Every family is registered and its closed label sets stand at zero from the first scrape on, so that a rate never
+//! starts from nothing.
 
-use prometheus::{Registry, TextEncoder};
+use crate::domain::{Look, Stage};
+use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use std::sync::LazyLock;
 
-/// The registry of the process and worker families.
-pub static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
+/// The `module` word of link probes, beside the words of [`Look`].
+pub const LINK_MODULE: &str = "link";
+
+/// Upper bounds of a stage of a look, in seconds: a healthy camera answers below 0.25, deadlines are 5 to 30.
+const STAGE_SECONDS: &[f64] = &[0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Upper bounds of the schedule lag, in seconds; the period is minutes.
+const LAG_SECONDS: &[f64] = &[0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0];
+/// Upper bounds of a commit, in seconds; 10 ms is a quiet disk, 5 s is the store's patience.
+const COMMIT_SECONDS: &[f64] = &[0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// The process and worker families.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub(super) probes: IntCounterVec,
+    pub(super) probe_failures: IntCounterVec,
+    pub(super) probe_duration: HistogramVec,
+    pub(super) schedule_lag: HistogramVec,
+    pub(super) queue_length: IntGaugeVec,
+    pub(super) skipped: IntCounterVec,
+    pub(super) heartbeat: GaugeVec,
+    pub(super) commit_duration: Histogram,
+    pub(super) commit_failures: IntCounter,
+    pub(super) database_size: IntGauge,
+    pub(super) clock_offset: Gauge,
+    pub(super) render_seconds: Gauge,
+    pub(super) exposed_series: IntGauge,
+    pub(super) transitions: IntCounter,
+    pub(super) suspicions: IntCounter,
+    pub(super) requests_failed: IntCounter,
+    pub(super) task_panics: IntCounter,
+}
+
+/// The one instance.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 /// Renders every registered family in the Prometheus text format.
 pub fn render() -> Result<String, prometheus::Error> {
-    TextEncoder::new().encode_to_string(&REGISTRY.gather())
+    TextEncoder::new().encode_to_string(&METRICS.registry.gather())
+}
+
+impl Metrics {
+    #[expect(clippy::too_many_lines, reason = "the table of families: one entry each")]
+    fn new() -> Self {
+        let registry = Registry::new();
+        let build = gauge_vec("build_info", "Version of the running binary; always 1.", &["version"]);
+        let metrics = Self {
+            probes: counter_vec(
+                "probes_total",
+                "Looks at points and probes of links that ended.",
+                &["module"],
+            ),
+            probe_failures: counter_vec(
+                "probe_failures_total",
+                "Looks and probes that failed, by group of causes and the stage that failed.",
+                &["module", "cause", "stage"],
+            ),
+            probe_duration: histogram_vec(
+                "probe_duration_seconds",
+                "Time that a stage of a look took.",
+                &["module", "stage"],
+                STAGE_SECONDS,
+            ),
+            schedule_lag: histogram_vec(
+                "probe_schedule_lag_seconds",
+                "Time from when a look was due to its start.",
+                &["worker"],
+                LAG_SECONDS,
+            ),
+            queue_length: int_gauge_vec("probe_queue_length", "Looks that are due and wait.", &["worker"]),
+            skipped: counter_vec(
+                "probes_skipped_total",
+                "Due looks that did not take place.",
+                &["worker", "why"],
+            ),
+            heartbeat: gauge_vec(
+                "worker_last_heartbeat_timestamp_seconds",
+                "Last sign of life of a worker; 0 before the first one.",
+                &["worker"],
+            ),
+            commit_duration: histogram(
+                "db_commit_duration_seconds",
+                "Time that the store's writer took to commit a batch.",
+                COMMIT_SECONDS,
+            ),
+            commit_failures: counter(
+                "db_commit_failures_total",
+                "Batches that the database refused; they are tried again.",
+            ),
+            database_size: int_gauge("db_size_bytes", "Size of the database."),
+            clock_offset: gauge(
+                "clock_offset_seconds",
+                "System clock minus the time that had passed on the monotonic clock, at the last comparison.",
+            ),
+            render_seconds: gauge(
+                "last_scrape_render_seconds",
+                "Time that rendering the previous answer of /metrics took.",
+            ),
+            exposed_series: int_gauge("exposed_series", "Series in the previous answer of /metrics."),
+            transitions: counter("point_transitions_total", "Changes of the condition of points."),
+            suspicions: counter(
+                "own_network_suspected_total",
+                "Times that most of everything failed at once and we suspected ourselves.",
+            ),
+            requests_failed: counter(
+                "http_requests_failed_total",
+                "HTTP requests answered with a server error.",
+            ),
+            task_panics: counter("task_panics_total", "Tasks that ended by a panic."),
+            registry,
+        };
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        metrics.register(&build);
+        metrics.zero_closed_sets();
+        metrics
+    }
+
+    fn register(&self, build: &GaugeVec) {
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        let collectors: [Box<dyn Collector>; 19] = [
+            Box::new(process),
+            Box::new(build.clone()),
+            Box::new(self.probes.clone()),
+            Box::new(self.probe_failures.clone()),
+            Box::new(self.probe_duration.clone()),
+            Box::new(self.schedule_lag.clone()),
+            Box::new(self.queue_length.clone()),
+            Box::new(self.skipped.clone()),
+            Box::new(self.heartbeat.clone()),
+            Box::new(self.commit_duration.clone()),
+            Box::new(self.commit_failures.clone()),
+            Box::new(self.database_size.clone()),
+            Box::new(self.clock_offset.clone()),
+            Box::new(self.render_seconds.clone()),
+            Box::new(self.exposed_series.clone()),
+            Box::new(self.transitions.clone()),
+            Box::new(self.suspicions.clone()),
+            Box::new(self.requests_failed.clone()),
+            Box::new(self.task_panics.clone()),
+        ];
+        for collector in collectors {
+            declared(self.registry.register(collector));
+        }
+    }
+
+    fn zero_closed_sets(&self) {
+        let modules = Look::ALL.into_iter().map(Look::as_str).chain([LINK_MODULE]);
+        for module in modules {
+            self.probes.with_label_values(&[module]).reset();
+            for group in CauseGroup::ALL {
+                for stage in group.usual_stages().iter().filter(|stage| reaches(module, **stage)) {
+                    self.probe_failures.with_label_values(&[module, group.as_str(), stage.as_str()]).reset();
+                }
+            }
+        }
+        for worker in Worker::ALL {
+            self.heartbeat.with_label_values(&[worker.as_str()]).set(0.0);
+        }
+        for worker in [Worker::Ingest, Worker::Link] {
+            self.queue_length.with_label_values(&[worker.as_str()]).set(0);
+            self.schedule_lag.with_label_values(&[worker.as_str()]);
+        }
+        for why in SkipReason::ALL {
+            self.skipped.with_label_values(&[Worker::Ingest.as_str(), why.as_str()]).reset();
+        }
+    }
+}
+
+/// Whether a look of this module can come to the stage: light looks end at DESCRIBE, link probes at the connect.
+fn reaches(module: &str, stage: Stage) -> bool {
+    if module == LINK_MODULE {
+        stage == Stage::Connect
+    } else {
+        module != Look::Light.as_str() || stage <= Stage::Describe
+    }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("sharpeyes")
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    declared(IntCounter::with_opts(options(name, help)))
+}
+
+fn counter_vec(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    declared(IntCounterVec::new(options(name, help), labels))
+}
+
+fn gauge(name: &str, help: &str) -> Gauge {
+    declared(Gauge::with_opts(options(name, help)))
+}
+
+fn gauge_vec(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    declared(GaugeVec::new(options(name, help), labels))
+}
+
+fn int_gauge(name: &str, help: &str) -> IntGauge {
+    declared(IntGauge::with_opts(options(name, help)))
+}
+
+fn int_gauge_vec(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    declared(IntGaugeVec::new(options(name, help), labels))
+}
+
+fn histogram(name: &str, help: &str, bounds: &[f64]) -> Histogram {
+    declared(Histogram::with_opts(HistogramOpts::from(options(name, help)).buckets(bounds.to_vec())))
+}
+
+fn histogram_vec(name: &str, help: &str, labels: &[&str], bounds: &[f64]) -> HistogramVec {
+    let options = HistogramOpts::from(options(name, help)).buckets(bounds.to_vec());
+    declared(HistogramVec::new(options, labels))
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a family is declared here with constant names; a wrong one fails the first test"
+)]
+fn declared<T>(result: Result<T, prometheus::Error>) -> T {
+    result.expect("metric families are declared once, with valid names")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_sets_stand_at_zero_before_the_first_event() {
+        let text = render().unwrap();
+        for series in [
+            "sharpeyes_probes_total{module=\"patrol\"}",
+            "sharpeyes_probe_failures_total{cause=\"auth\",module=\"light\",stage=\"describe\"}",
+            "sharpeyes_probe_failures_total{cause=\"refused\",module=\"link\",stage=\"connect\"}",
+            "sharpeyes_probes_skipped_total{why=\"link_budget\",worker=\"ingest\"}",
+            "sharpeyes_worker_last_heartbeat_timestamp_seconds{worker=\"writer\"}",
+        ] {
+            assert!(text.contains(series), "{series}");
+        }
+    }
+
+    #[test]
+    fn process_and_worker_series_stay_few() {
+        let text = render().unwrap();
+        let series_count = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(series_count < 400, "{series_count}");
+    }
 }

@@ -1,0 +1,209 @@
+//! The operational events: each function is one event, with its log line and its metric.
+
+use crate::domain::{
+    Failure, LinkCode, LinkObservation, Observation, Outcome, PointCode, Stage, Timestamp, Transition,
+};
+use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
+use crate::telemetry::metric::{LINK_MODULE, METRICS};
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// A look at a point ended.
+pub fn look_finished(observation: &Observation) {
+    let module = observation.look.as_str();
+    METRICS.probes.with_label_values(&[module]).inc();
+    for (stage, took) in observation.stages.iter() {
+        METRICS.probe_duration.with_label_values(&[module, stage.as_str()]).observe(took.as_secs_f64());
+    }
+    if let Outcome::Failed(failure) = &observation.outcome {
+        count_failure(module, failure);
+    }
+    tracing::debug!(point.id = %observation.point, look = module, outcome = outcome_word(&observation.outcome),
+        "point {} was looked at", observation.point);
+}
+
+/// The outcome of a look in one word, for the log.
+fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Video(_) => "video",
+        Outcome::Answered(_) => "answered",
+        Outcome::Failed(failure) => failure.cause.as_str(),
+        Outcome::NotLooked(cause) => cause.as_str(),
+    }
+}
+
+fn count_failure(module: &str, failure: &Failure) {
+    let labels = [module, CauseGroup::of(&failure.cause).as_str(), failure.stage.as_str()];
+    METRICS.probe_failures.with_label_values(&labels).inc();
+}
+
+/// A due look did not take place.
+pub fn look_skipped(worker: Worker, point: PointCode, why: SkipReason) {
+    METRICS.skipped.with_label_values(&[worker.as_str(), why.as_str()]).inc();
+    tracing::debug!(point.id = %point, why = why.as_str(), "look at point {point} was skipped");
+}
+
+/// A look began this long after it was due.
+pub fn look_delayed(worker: Worker, lag: Duration) {
+    METRICS.schedule_lag.with_label_values(&[worker.as_str()]).observe(lag.as_secs_f64());
+}
+
+/// The number of due looks that wait was counted.
+pub fn queue_measured(worker: Worker, length: usize) {
+    METRICS.queue_length.with_label_values(&[worker.as_str()]).set(i64::try_from(length).unwrap_or(i64::MAX));
+}
+
+/// A probe of a link ended.
+pub fn link_probed(observation: &LinkObservation) {
+    METRICS.probes.with_label_values(&[LINK_MODULE]).inc();
+    let took = observation.ended.since(observation.started);
+    let stage = Stage::Connect.as_str();
+    METRICS.probe_duration.with_label_values(&[LINK_MODULE, stage]).observe(took.as_secs_f64());
+    if let Err(cause) = &observation.outcome {
+        METRICS.probe_failures.with_label_values(&[LINK_MODULE, CauseGroup::of(cause).as_str(), stage]).inc();
+    }
+    tracing::debug!(link.id = %observation.link, ok = observation.outcome.is_ok(), "link {} was probed", observation.link);
+}
+
+/// The condition of a point changed.
+pub fn point_changed(transition: &Transition) {
+    METRICS.transitions.inc();
+    let cause = transition.to.cause().map_or("", |cause| cause.as_str());
+    let detail = transition.to.cause().and_then(|cause| cause.detail()).unwrap_or("");
+    tracing::debug!(point.id = %transition.point, from = %transition.from.state(), to = %transition.to.state(), cause, detail,
+        since = %transition.at, "point {} changed from {} to {}", transition.point, transition.from.state(), transition.to.state());
+}
+
+/// A link went down, came up or fell under suspicion: the one root cause behind its members.
+pub fn link_changed(link: &LinkCode, status: &'static str, member_count: u32, at: Timestamp) {
+    tracing::info!(link.id = %link, status, member_count, since = %at, "link {link} is {status}, {member_count} points behind it");
+}
+
+/// Most of everything failed at once: our own network is suspected.
+pub fn own_network_suspected(failed: usize, looked: usize) {
+    METRICS.suspicions.inc();
+    tracing::error!(
+        failed,
+        looked,
+        "{failed} of {looked} looks failed at once: our own network is suspected"
+    );
+}
+
+/// A worker gave a sign of life.
+pub fn worker_alive(worker: Worker, at: Timestamp) {
+    METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));
+}
+
+/// The writer committed a batch.
+pub fn batch_committed(row_count: usize, took: Duration) {
+    METRICS.commit_duration.observe(took.as_secs_f64());
+    tracing::debug!(
+        row_count,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "committed {row_count} rows"
+    );
+}
+
+/// The database refused a batch; it is kept and tried again.
+pub fn batch_failed(row_count: usize, error: &(dyn Error + 'static)) {
+    METRICS.commit_failures.inc();
+    tracing::error!(row_count, error = %Chain(error), "{row_count} rows could not be written and are kept");
+}
+
+/// The size of the database was measured.
+pub fn database_measured(size_bytes: u64) {
+    METRICS.database_size.set(i64::try_from(size_bytes).unwrap_or(i64::MAX));
+}
+
+/// The system clock was compared with the monotonic clock; a step is how far its anchor was moved.
+pub fn clock_compared(step_ms: Option<i64>) {
+    let milliseconds = i32::try_from(step_ms.unwrap_or(0)).unwrap_or(i32::MAX);
+    METRICS.clock_offset.set(f64::from(milliseconds) / 1000.0);
+    if let Some(step_ms) = step_ms {
+        tracing::warn!(step_ms, "the system clock was moved by {step_ms} ms");
+    }
+}
+
+/// An answer of `/metrics` was rendered.
+pub fn metrics_rendered(series_count: u64, took: Duration) {
+    METRICS.render_seconds.set(took.as_secs_f64());
+    METRICS.exposed_series.set(i64::try_from(series_count).unwrap_or(i64::MAX));
+}
+
+/// A request was answered with a server error.
+pub fn request_failed(request_id: &str, code: &'static str, error: &(dyn Error + 'static)) {
+    METRICS.requests_failed.inc();
+    tracing::error!(request.id = request_id, code, error = %Chain(error), "request {request_id} failed");
+}
+
+/// A task ended by a panic.
+pub fn task_failed(task: &str, error: &(dyn Error + 'static)) {
+    METRICS.task_panics.inc();
+    tracing::error!(task, error = %Chain(error), "task {task} ended by a panic");
+}
+
+/// An error with every cause behind it, in one line.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of our age are far below 2^52")]
+fn unix_seconds(at: Timestamp) -> f64 {
+    at.as_millis() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cause, Look, StageTimes};
+    use crate::telemetry::metric::render;
+
+    #[test]
+    fn a_failed_look_is_counted_with_its_cause_and_stage() {
+        let at = Timestamp::from_seconds(1_700_000_000);
+        let mut stages = StageTimes::default();
+        stages.set(Stage::Connect, Duration::from_millis(3));
+        let failure = Failure {
+            stage: Stage::Describe,
+            cause: Cause::StreamNotFound,
+            status: Some(404),
+            measured: None,
+        };
+        look_finished(&Observation {
+            point: "23052100001320000001".parse().unwrap(),
+            started: at,
+            ended: at,
+            look: Look::Manual,
+            stages,
+            outcome: Outcome::Failed(failure),
+        });
+        let text = render().unwrap();
+        for series in [
+            "sharpeyes_probes_total{module=\"manual\"} 1",
+            "sharpeyes_probe_failures_total{cause=\"not_found\",module=\"manual\",stage=\"describe\"} 1",
+            "sharpeyes_probe_duration_seconds_count{module=\"manual\",stage=\"connect\"} 1",
+        ] {
+            assert!(text.contains(series), "{series}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_written_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::num::ParseIntError);
+        let error = Outer("x".parse::<i32>().unwrap_err());
+        assert_eq!(Chain(&error).to_string(), "outer: invalid digit found in string");
+    }
+}
