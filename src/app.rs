@@ -2,11 +2,18 @@
 //!
 //! One file per command; the only floor that handles signals and prints to the terminal.
 
+mod check_config;
 mod cli;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use std::io::Write;
 use std::process::ExitCode;
+
+/// Exit code of a command that worked and found something wrong.
+const FOUND_FAULTS: u8 = 1;
+/// Exit code of a command that could not do its work.
+const COULD_NOT_RUN: u8 = 2;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
@@ -16,16 +23,16 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let _unwritable =
                 std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error:#}\n"));
-            ExitCode::from(2)
+            ExitCode::from(COULD_NOT_RUN)
         }
     }
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::CheckConfig(arg) => check_config::run(&arg),
         Command::Serve(_)
         | Command::Demo(_)
-        | Command::CheckConfig(_)
         | Command::Migrate(_)
         | Command::Import(_)
         | Command::Export(_)
@@ -37,4 +44,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         | Command::Backup(_)
         | Command::VerifyAudit(_) => anyhow::bail!("not wired yet"),
     }
+}
+
+/// Prints a line for the person at the terminal; a closed pipe is no reason to fail.
+fn say(line: &str) {
+    let _closed_pipe = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line on the error stream.
+fn say_error(line: &str) {
+    let _closed_pipe = writeln!(std::io::stderr(), "{line}");
 }

@@ -3,9 +3,15 @@
 //! Owns the TOML files of `config/`: every key with its default, unit and effect. Unknown keys are refused and all
 //! faults are reported together, each with its line and key.
 
-use std::collections::BTreeMap;
+pub mod nearest;
+pub mod reader;
+mod settings;
+
+pub use reader::{ConfigFaults, Fault};
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Every setting of the service (`config/sharpeyes.toml`).
@@ -44,7 +50,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoreSettings {
     /// `sqlite:path` or `postgres://..`.
-    pub url: String,
+    pub url: DatabaseUrl,
     /// Longest time that a transition waits in memory before it is committed; what `kill -9` may lose.
     pub flush_interval: Duration,
     /// How often the heartbeat is written; at start open intervals close at the last one.
@@ -202,7 +208,7 @@ impl Default for Settings {
                 body_limit_bytes: 32 * 1024 * 1024,
             },
             store: StoreSettings {
-                url: "sqlite:/var/lib/sharpeyes/sharpeyes.db".to_owned(),
+                url: DatabaseUrl::new("sqlite:/var/lib/sharpeyes/sharpeyes.db"),
                 flush_interval: seconds(1),
                 heartbeat_interval: seconds(10),
                 observation_days: 7,
@@ -256,5 +262,56 @@ impl Default for Settings {
     }
 }
 
-/// Environment variables that the service reads, by name; nothing else of the environment is looked at.
-pub type Environment = BTreeMap<String, String>;
+/// Reads and validates the settings file at `path`.
+pub fn load(path: &Path) -> Result<Settings, LoadError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    settings::parse(&text).map_err(|faults| LoadError::Faults(ConfigFaults { file: path.to_owned(), faults }))
+}
+
+/// Why settings could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("read settings file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file was read and holds faults.
+    #[error(transparent)]
+    Faults(#[from] ConfigFaults),
+}
+
+/// The value of an environment variable: the one place that looks at the environment.
+///
+/// Read are `SHARPEYES_PASSWORD` (by `probe`) and `CREDENTIALS_DIRECTORY` (set by systemd), nothing else.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A database URL. It may hold a password, so it never prints itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// Takes the URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The URL itself, for the one call that opens the database.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[redacted]", self.0.split(':').next().unwrap_or(""))
+    }
+}

@@ -1,0 +1,20 @@
+//! `sharpeyes check-config`: reads the settings and tells everything that is wrong with them.
+
+use crate::app::cli::ConfigArg;
+use crate::app::{FOUND_FAULTS, say, say_error};
+use crate::config::{self, LoadError};
+use std::process::ExitCode;
+
+pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
+    match config::load(&arg.config) {
+        Ok(_) => {
+            say(&format!("{}: no fault", arg.config.display()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(LoadError::Faults(faults)) => {
+            say_error(&faults.to_string());
+            Ok(ExitCode::from(FOUND_FAULTS))
+        }
+        Err(error @ LoadError::Read { .. }) => Err(error.into()),
+    }
+}
