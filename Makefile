@@ -1,8 +1,29 @@
-# sharpeyes: `make run` shows it, `make test` proves it.
+# sharpeyes: `make run` shows it, `make test` proves it. `make help` lists the rest.
 CARGO ?= cargo
+BINARY := target/release/sharpeyes
 
-.PHONY: check
+.PHONY: help run build test check test-rust test-api
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | column -t -s '|'
+
+run: ## install what is missing, build, and start the demo: 960 simulated points and the console on 127.0.0.1:8080
+	@deploy/packages.sh run
+	$(CARGO) build --locked --release --features simulate
+	@exec $(BINARY) demo
+
+build: ## the service alone, without the simulator: target/release/sharpeyes
+	@deploy/packages.sh build
+	$(CARGO) build --locked --release
+
+test: check test-rust test-api ## everything that must hold; installs what it needs
+
 check: ## formatting, lints and documentation, all warnings refused
+	@deploy/packages.sh build
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --all-features --document-private-items
+
+test-rust: ## unit and integration tests, with real databases and RTSP servers that others wrote
+	@deploy/packages.sh test
+	$(CARGO) test --locked --all-features
