@@ -4,12 +4,15 @@
 //! and coverage arithmetic. Knows no I/O, no clock, no async, no random numbers and no serialisation format: every
 //! function here is a plain function of its arguments.
 
+pub mod calendar;
 pub mod cause;
 pub mod code;
+pub mod coverage;
 pub mod division;
 pub mod exclusion;
 pub mod finding;
 pub mod grid;
+pub mod indicator;
 pub mod interval;
 pub mod inventory;
 pub mod link;
@@ -18,12 +21,17 @@ pub mod place;
 pub mod point;
 pub mod site;
 pub mod state;
+pub mod target;
 pub mod time;
+pub mod timeline;
 
+pub use calendar::{Calendar, Day, DayPart, Month};
 pub use cause::{Cause, ExclusionKind, Stage};
 pub use code::{CodeError, DivisionCode, DivisionLevel, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
+pub use coverage::{Counts, Figure, Ratio};
 pub use exclusion::{Exclusion, ExclusionScope};
 pub use finding::{Finding, LinkObservation, Order};
+pub use indicator::{FigureId, Goal, Measure, Unit};
 pub use interval::{Evidence, Provenance, StateInterval, Transition};
 pub use inventory::Inventory;
 pub use link::{Link, LinkKind};
@@ -32,4 +40,5 @@ pub use observation::{
 };
 pub use point::{Point, PointClass, PointStatus, WatchMode};
 pub use state::{Condition, State};
+pub use target::Targets;
 pub use time::{Timestamp, Window};

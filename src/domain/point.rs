@@ -1,7 +1,7 @@
 //! Points: one camera channel each, the unit of every figure.
 
 use crate::domain::site::Position;
-use crate::domain::{DivisionCode, GridCode, PlaceCode, PointCode, SiteCode, Timestamp};
+use crate::domain::{DivisionCode, GridCode, PlaceCode, PointCode, SiteCode, Timestamp, Window};
 use std::fmt;
 use std::str::FromStr;
 
@@ -219,6 +219,13 @@ impl Point {
         self.status != PointStatus::Removed
             && self.commissioned <= at
             && self.retired.is_none_or(|retired| at < retired)
+    }
+
+    /// The part of `window` in which the point is counted: within `[commissioned, retired)`.
+    pub fn considered_in(&self, window: Window) -> Option<Window> {
+        let counted = Window::new(self.commissioned, self.retired.unwrap_or(Timestamp::MAX))?;
+        let gone = self.status == PointStatus::Removed && self.retired.is_none();
+        if gone { None } else { counted.intersect(window) }
     }
 }
 
