@@ -8,5 +8,6 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod health;
+pub mod simulate;
 pub mod store;
 pub mod telemetry;
