@@ -29,7 +29,7 @@ pub use calendar::{Calendar, Day, DayPart, Month};
 pub use cause::{Cause, ExclusionKind, Stage};
 pub use code::{CodeError, DivisionCode, DivisionLevel, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
 pub use coverage::{Counts, Figure, Ratio};
-pub use exclusion::{Exclusion, ExclusionScope};
+pub use exclusion::{Exclusion, ExclusionError, ExclusionRequest, ExclusionScope};
 pub use finding::{Finding, LinkObservation, Order};
 pub use indicator::{FigureId, Goal, Measure, Unit};
 pub use interval::{Evidence, Provenance, StateInterval, Transition};

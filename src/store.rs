@@ -3,6 +3,9 @@
 //! One text serves SQLite and PostgreSQL wherever they agree and runs through `on_pool!`; where they differ two
 //! constants stand side by side. Instants are `BIGINT` milliseconds, states and causes are their words.
 
+pub mod exclusion;
+pub mod month;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions};
 use std::str::FromStr;
@@ -17,7 +20,6 @@ macro_rules! on_pool {
         }
     };
 }
-#[expect(unused_imports, reason = "the store's files take it from here")]
 pub(crate) use on_pool;
 
 /// How long a statement may wait for a connection or a lock before the store says that it is not available.
