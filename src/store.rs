@@ -4,8 +4,13 @@
 //! constants stand side by side. Instants are `BIGINT` milliseconds, states and causes are their words.
 
 pub mod exclusion;
+mod heartbeat;
 pub mod month;
+pub mod timeline;
 
+pub use timeline::{KeptInterval, OpenState};
+
+use crate::domain::{DivisionCode, DivisionLevel};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions};
 use std::str::FromStr;
@@ -120,4 +125,18 @@ impl Store {
     pub async fn close(&self) {
         on_pool!(&self.db, pool => pool.close().await);
     }
+}
+
+/// Reads the code in a column.
+pub(crate) fn parse<T: FromStr>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_malformed| StoreError::Corrupt { what, value: text.to_owned() })
+}
+
+/// First and last code that a village of the division can have. Digits only, so that every collation agrees.
+pub(crate) fn village_range(division: DivisionCode) -> (String, String) {
+    let digits = DivisionLevel::Village.digits();
+    (
+        format!("{division:0<digits$}", division = division.as_str()),
+        format!("{division:9<digits$}", division = division.as_str()),
+    )
 }

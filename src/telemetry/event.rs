@@ -111,6 +111,12 @@ pub fn batch_failed(row_count: usize, error: &(dyn Error + 'static)) {
     tracing::error!(row_count, error = %Chain(error), "{row_count} rows could not be written and are kept");
 }
 
+/// A transition lies before its point's open interval and was not applied: the timeline is not rewritten.
+pub fn transition_refused(point: &str, at: Timestamp, since: Timestamp) {
+    METRICS.transitions_refused.inc();
+    tracing::error!(point.id = point, %at, %since, "transition of point {point} at {at} lies before its open interval of {since}");
+}
+
 /// The size of the database was measured.
 pub fn database_measured(size_bytes: u64) {
     METRICS.database_size.set(i64::try_from(size_bytes).unwrap_or(i64::MAX));

@@ -35,6 +35,7 @@ pub struct Metrics {
     pub(super) heartbeat: GaugeVec,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
+    pub(super) transitions_refused: IntCounter,
     pub(super) database_size: IntGauge,
     pub(super) clock_offset: Gauge,
     pub(super) render_seconds: Gauge,
@@ -101,6 +102,10 @@ impl Metrics {
                 "db_commit_failures_total",
                 "Batches that the database refused; they are tried again.",
             ),
+            transitions_refused: counter(
+                "db_transitions_refused_total",
+                "Changes of condition that lie before the open interval of their point and were not kept.",
+            ),
             database_size: int_gauge("db_size_bytes", "Size of the database."),
             clock_offset: gauge(
                 "clock_offset_seconds",
@@ -131,7 +136,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 19] = [
+        let collectors: [Box<dyn Collector>; 20] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -143,6 +148,7 @@ impl Metrics {
             Box::new(self.heartbeat.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
+            Box::new(self.transitions_refused.clone()),
             Box::new(self.database_size.clone()),
             Box::new(self.clock_offset.clone()),
             Box::new(self.render_seconds.clone()),

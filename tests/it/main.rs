@@ -3,3 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test that cannot go on should stop")]
 mod broken_config;
 mod floors;
+mod store;
+mod support;

@@ -1,0 +1,3 @@
+//! What several areas of the suite stand on.
+
+pub(crate) mod postgres;
