@@ -4,6 +4,7 @@
 //! and coverage arithmetic. Knows no I/O, no clock, no async, no random numbers and no serialisation format: every
 //! function here is a plain function of its arguments.
 
+pub mod budget;
 pub mod calendar;
 pub mod cause;
 pub mod code;
@@ -15,10 +16,12 @@ pub mod grid;
 pub mod indicator;
 pub mod interval;
 pub mod inventory;
+pub mod ladder;
 pub mod link;
 pub mod observation;
 pub mod place;
 pub mod point;
+pub mod schedule;
 pub mod site;
 pub mod state;
 pub mod target;

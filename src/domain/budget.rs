@@ -1,0 +1,203 @@
+//! What the watching may use of each link and host, and what it uses now.
+//!
+//! A look claims its bit rate and one session on every link of its path, and one session of its host, all or nothing.
+
+use crate::domain::LinkCode;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Name of a device that serves sessions: host and port.
+pub type HostName = Arc<str>;
+
+/// Limit of one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkLimit {
+    /// kbit/s.
+    pub kbps: u32,
+    /// Sessions at once.
+    pub sessions: u16,
+}
+
+/// Something that can be used up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// A link of the path.
+    Link(LinkCode),
+    /// A camera or recorder.
+    Host(HostName),
+}
+
+/// What a look needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The device.
+    pub host: &'a HostName,
+    /// The links passed.
+    pub path: &'a [LinkCode],
+    /// Expected bit rate.
+    pub kbps: u32,
+}
+
+/// What a look was given; to be given back once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Grant {
+    host: HostName,
+    links: Vec<(LinkCode, u32)>,
+}
+
+impl Grant {
+    /// Whether the grant holds some of `resource`.
+    pub fn holds(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Host(host) => *host == self.host,
+            Resource::Link(link) => self.links.iter().any(|(held, _)| held == link),
+        }
+    }
+
+    /// Everything that the grant holds some of.
+    pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
+        let links = self.links.iter().map(|(link, _)| Resource::Link(link.clone()));
+        links.chain(std::iter::once(Resource::Host(Arc::clone(&self.host))))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    kbps: u32,
+    sessions: u16,
+}
+
+/// Limits and use of every link and host.
+#[derive(Debug)]
+pub struct Budgets {
+    default_limit: LinkLimit,
+    sessions_per_host: u16,
+    limits: BTreeMap<LinkCode, LinkLimit>,
+    links: BTreeMap<LinkCode, Use>,
+    hosts: BTreeMap<HostName, u16>,
+}
+
+impl Budgets {
+    /// Budgets with nothing in use. A limit of no session at all would watch nothing, so one is always granted.
+    pub fn new(default_limit: LinkLimit, sessions_per_host: u16) -> Self {
+        let sessions_per_host = sessions_per_host.max(1);
+        let (limits, links, hosts) = Default::default();
+        Self { default_limit, sessions_per_host, limits, links, hosts }
+    }
+
+    /// Replaces the limits of the links that name their own. What is in use stays in use until it is given back.
+    pub fn set_limits(&mut self, limits: BTreeMap<LinkCode, LinkLimit>) {
+        self.limits = limits;
+    }
+
+    /// The limit of a link.
+    pub fn limit(&self, link: &LinkCode) -> LinkLimit {
+        let limit = self.limits.get(link).copied().unwrap_or(self.default_limit);
+        LinkLimit { sessions: limit.sessions.max(1), ..limit }
+    }
+
+    /// Takes everything that a look needs, or names the first thing that it lacks and takes nothing.
+    ///
+    /// A stream wider than a whole link is charged the whole link: it runs alone on it rather than never.
+    pub fn take(&mut self, claim: &Claim<'_>) -> Result<Grant, Resource> {
+        if self.host_sessions(claim.host) >= self.sessions_per_host {
+            return Err(Resource::Host(Arc::clone(claim.host)));
+        }
+        let mut links = Vec::with_capacity(claim.path.len());
+        for link in claim.path {
+            let limit = self.limit(link);
+            let used = self.links.get(link).copied().unwrap_or_default();
+            let charge = claim.kbps.min(limit.kbps);
+            if used.sessions >= limit.sessions || used.kbps.saturating_add(charge) > limit.kbps {
+                return Err(Resource::Link(link.clone()));
+            }
+            links.push((link.clone(), charge));
+        }
+        for (link, charge) in &links {
+            let used = self.links.entry(link.clone()).or_default();
+            used.kbps = used.kbps.saturating_add(*charge);
+            used.sessions = used.sessions.saturating_add(1);
+        }
+        *self.hosts.entry(Arc::clone(claim.host)).or_default() += 1;
+        Ok(Grant { host: Arc::clone(claim.host), links })
+    }
+
+    /// Gives back what a look had.
+    pub fn give_back(&mut self, grant: Grant) {
+        for (link, charge) in grant.links {
+            if let Some(used) = self.links.get_mut(&link) {
+                used.kbps = used.kbps.saturating_sub(charge);
+                used.sessions = used.sessions.saturating_sub(1);
+                if used.sessions == 0 {
+                    self.links.remove(&link);
+                }
+            }
+        }
+        if let Some(sessions) = self.hosts.get_mut(&grant.host) {
+            *sessions = sessions.saturating_sub(1);
+            if *sessions == 0 {
+                self.hosts.remove(&grant.host);
+            }
+        }
+    }
+
+    /// Sessions that we hold to a host.
+    pub fn host_sessions(&self, host: &HostName) -> u16 {
+        self.hosts.get(host).copied().unwrap_or(0)
+    }
+
+    /// kbit/s and sessions in use on a link.
+    pub fn in_use(&self, link: &LinkCode) -> (u32, u16) {
+        let used = self.links.get(link).copied().unwrap_or_default();
+        (used.kbps, used.sessions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budgets(kbps: u32, sessions: u16, per_host: u16) -> Budgets {
+        Budgets::new(LinkLimit { kbps, sessions }, per_host)
+    }
+
+    fn link(code: &str) -> LinkCode {
+        code.parse().unwrap()
+    }
+
+    #[test]
+    fn a_claim_takes_all_or_nothing() {
+        let mut budgets = budgets(1_000, 4, 2);
+        budgets.set_limits([(link("thin"), LinkLimit { kbps: 500, sessions: 4 })].into());
+        let path = [link("wide"), link("thin")];
+        let (first, second) = (HostName::from("a:554"), HostName::from("b:554"));
+        let grant = budgets.take(&Claim { host: &first, path: &path, kbps: 400 }).unwrap();
+        let lacking = budgets.take(&Claim { host: &second, path: &path, kbps: 400 });
+        assert_eq!(lacking, Err(Resource::Link(link("thin"))));
+        assert_eq!(budgets.in_use(&link("wide")), (400, 1), "nothing was taken by the refused claim");
+        budgets.give_back(grant);
+        assert_eq!((budgets.in_use(&link("wide")), budgets.host_sessions(&first)), ((0, 0), 0));
+    }
+
+    #[test]
+    fn hosts_and_links_are_capped_in_sessions() {
+        let mut budgets = budgets(10_000, 2, 1);
+        let path = [link("L")];
+        let hosts: Vec<HostName> = ["a", "b", "c"].map(HostName::from).into();
+        let mut take = |host: &HostName| budgets.take(&Claim { host, path: &path, kbps: 1 });
+        let _kept = (take(&hosts[0]).unwrap(), take(&hosts[1]).unwrap());
+        assert_eq!(take(&hosts[0]), Err(Resource::Host("a".into())));
+        assert_eq!(take(&hosts[2]), Err(Resource::Link(link("L"))));
+    }
+
+    #[test]
+    fn a_stream_wider_than_its_link_runs_alone() {
+        let mut budgets = budgets(500, 4, 2);
+        let path = [link("L")];
+        let (first, second) = (HostName::from("a"), HostName::from("b"));
+        let _wide = budgets.take(&Claim { host: &first, path: &path, kbps: 4_000 }).unwrap();
+        assert!(budgets.take(&Claim { host: &second, path: &path, kbps: 1 }).is_err());
+        assert_eq!(budgets.in_use(&link("L")), (500, 1));
+    }
+}

@@ -1,0 +1,324 @@
+//! Which point is looked at next: a pure structure, driven with the time as an argument.
+//!
+//! Every point is due once a period, at an instant spread by a hash of its code. Among the due ones a head start in
+//! time, never more than a period, ranks the never-seen before the failing with few proofs before class 1 before the
+//! rest, so that nothing starves. A look starts only when every link of its path and its host have budget left; until
+//! then it is parked at the first one that lacks, and nothing behind it in rank overtakes it there.
+
+mod canary;
+mod entry;
+mod pace;
+mod queue;
+
+use crate::domain::budget::{Budgets, Claim, LinkLimit};
+use crate::domain::{LinkCode, Look, PointCode, Timestamp};
+use canary::Canaries;
+pub use entry::{Ended, Plan, Rules};
+use entry::{Entry, Place};
+pub use pace::Pace;
+use queue::Queues;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Assumed bit rate of a light look: a few hundred bytes of text.
+const LIGHT_KBPS: u32 = 16;
+
+/// A stable share of `over` for `key`: equal for equal keys on every machine, evenly spread over many.
+pub fn spread(key: &str, over: Duration) -> Duration {
+    let share = mix(fnv(key)) >> 32;
+    let millis = (u128::from(share) * over.as_millis()) >> 32;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+/// FNV-1a.
+fn fnv(key: &str) -> u64 {
+    key.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The finalizer of SplitMix64: codes that differ in the last digits only would stay neighbours without it.
+const fn mix(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
+/// A look to be started now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The point.
+    pub point: PointCode,
+    /// The kind of look.
+    pub look: Look,
+    /// How long after its due time it starts.
+    pub lag: Duration,
+}
+
+/// The schedule of every watched point.
+#[derive(Debug)]
+pub struct Schedule {
+    rules: Rules,
+    entries: BTreeMap<PointCode, Entry>,
+    queues: Queues,
+    canaries: Canaries,
+    budgets: Budgets,
+    running_count: usize,
+}
+
+impl Schedule {
+    /// An empty schedule.
+    pub fn new(rules: Rules, budgets: Budgets) -> Self {
+        let (entries, queues, canaries) = Default::default();
+        Self { rules, entries, queues, canaries, budgets, running_count: 0 }
+    }
+
+    /// Takes a new point, or the new plan of a known one. A look that runs goes on until [`Schedule::finished`].
+    pub fn put(&mut self, plan: Plan, now: Timestamp) {
+        let point = plan.point;
+        self.withdraw(point);
+        let cut = self.canaries.join(&plan);
+        let is_cut = !cut.is_empty();
+        let due = match self.entries.get_mut(&point) {
+            Some(entry) => {
+                entry.replace(plan);
+                entry.cut = cut;
+                now
+            }
+            None => {
+                let due = now.plus(spread(point.as_str(), self.rules.first_round()));
+                self.entries.insert(point, Entry::new(plan, &self.rules, due, cut));
+                due
+            }
+        };
+        if !is_cut {
+            self.make_due(point, due);
+        }
+    }
+
+    /// Forgets a point. A look that runs is forgotten when it ends.
+    pub fn remove(&mut self, point: PointCode) {
+        self.withdraw(point);
+        match self.entries.get_mut(&point) {
+            Some(entry) if entry.is_running() => entry.gone = true,
+            _ => {
+                self.entries.remove(&point);
+            }
+        }
+    }
+
+    /// Replaces the limits of the links.
+    pub fn set_limits(&mut self, limits: BTreeMap<LinkCode, LinkLimit>) {
+        self.budgets.set_limits(limits);
+        self.queues.free_all();
+    }
+
+    /// The next look to start, if one is due and its budgets allow it. Call until it gives `None`.
+    pub fn next(&mut self, now: Timestamp) -> Option<Start> {
+        self.promote(now);
+        while let Some(point) = self.queues.best() {
+            let entry = self.entries.get_mut(&point)?;
+            let look = entry.next_look(now);
+            let kbps = if look == Look::Light { LIGHT_KBPS } else { entry.kbps };
+            let claim = Claim { host: &entry.plan.host, path: &entry.plan.path, kbps };
+            let key = entry.key(&self.rules);
+            let lacking = match self.queues.ahead(&claim, (key, point)) {
+                Some(resource) => resource,
+                None => match self.budgets.take(&claim) {
+                    Ok(grant) => {
+                        let lag = now.since(entry.due);
+                        self.queues.withdraw(&entry.place, (key, point), entry.due);
+                        entry.place = Place::Running { grant, look, since: now };
+                        self.running_count += 1;
+                        return Some(Start { point, look, lag });
+                    }
+                    Err(resource) => resource,
+                },
+            };
+            self.queues.park(&mut entry.place, (key, point), lacking);
+        }
+        None
+    }
+
+    /// Notes that a look ended and plans the next one. `random` (0 up to 1) is the jitter of the retry ladder.
+    pub fn finished(&mut self, point: PointCode, ended: Ended, now: Timestamp, random: f64) {
+        let Some(entry) = self.entries.get_mut(&point) else { return };
+        let Place::Running { grant, look, .. } = std::mem::replace(&mut entry.place, Place::Suppressed)
+        else {
+            return;
+        };
+        self.running_count = self.running_count.saturating_sub(1);
+        self.queues.free(&grant);
+        self.budgets.give_back(grant);
+        if entry.gone {
+            self.entries.remove(&point);
+            return;
+        }
+        let due = entry.plan_next(&self.rules, look, ended, now, random);
+        if entry.cut.is_empty() {
+            self.make_due(point, due);
+        }
+    }
+
+    /// Notes a measured bit rate; the next look claims that much.
+    pub fn measured(&mut self, point: PointCode, kbps: u32) {
+        if let Some(entry) = self.entries.get_mut(&point).filter(|entry| entry.is_running()) {
+            entry.measured(kbps);
+        }
+    }
+
+    /// Makes a point due at `at` for a full look, unless that is so already or it runs or is cut off.
+    pub fn look_soon(&mut self, point: PointCode, at: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&point) else { return };
+        let waits = matches!(entry.place, Place::Due | Place::Ready | Place::Parked(_));
+        if waits {
+            entry.full_look_at(at);
+            let due = at.min(entry.due);
+            self.make_due(point, due);
+        }
+    }
+
+    /// Stops looking at the points behind a dead link, but for one canary at a time.
+    pub fn link_down(&mut self, link: &LinkCode, now: Timestamp) {
+        let members: Vec<PointCode> = self
+            .entries
+            .values_mut()
+            .filter(|entry| entry.plan.needs.contains(link))
+            .map(|entry| {
+                entry.cut.insert(link.clone());
+                entry.plan.point
+            })
+            .collect();
+        for point in &members {
+            self.withdraw(*point);
+        }
+        self.canaries.link_down(link, members, now);
+    }
+
+    /// Looks again at the points behind a link that came up, spread over a short time.
+    pub fn link_up(&mut self, link: &LinkCode, now: Timestamp) {
+        let recovery = self.rules.recovery_spread();
+        for point in self.canaries.link_up(link) {
+            let Some(entry) = self.entries.get_mut(&point) else { continue };
+            entry.cut.remove(link);
+            if entry.cut.is_empty() && matches!(entry.place, Place::Suppressed) {
+                let due = now.plus(spread(point.as_str(), recovery));
+                entry.full_look_at(due);
+                self.make_due(point, due);
+            }
+        }
+    }
+
+    /// When the next look falls due; looks that wait for a budget are started by [`Schedule::finished`].
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [self.queues.next_due(), self.canaries.next_due()].into_iter().flatten().min()
+    }
+
+    /// Points whose look has been due for longer than a period, each named once per look.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<PointCode> {
+        let limit = now.minus(self.rules.period);
+        let late: Vec<PointCode> = self.queues.waiting_since_before(limit).collect();
+        let first_time = |point: &PointCode| {
+            self.entries.get_mut(point).is_some_and(|entry| !std::mem::replace(&mut entry.late, true))
+        };
+        late.into_iter().filter(first_time).collect()
+    }
+
+    /// Kept sessions that have run a period on a link or host for which others wait; they should end and queue up again.
+    pub fn to_yield(&self, now: Timestamp) -> Vec<PointCode> {
+        if !self.queues.has_parked() {
+            return Vec::new();
+        }
+        let ran_long = now.minus(self.rules.period);
+        let holds_up = |entry: &&Entry| match &entry.place {
+            Place::Running { grant, look: Look::Continuous, since } => {
+                *since <= ran_long && self.queues.parked_at().any(|resource| grant.holds(resource))
+            }
+            Place::Running { .. } | Place::Due | Place::Ready | Place::Parked(_) | Place::Suppressed => false,
+        };
+        self.entries.values().filter(holds_up).map(|entry| entry.plan.point).collect()
+    }
+
+    /// Due looks that have not started.
+    pub fn waiting(&self) -> usize {
+        self.queues.waiting()
+    }
+
+    /// Looks that wait for a budget.
+    pub fn parked(&self) -> usize {
+        self.queues.parked()
+    }
+
+    /// Looks under way, kept sessions included.
+    pub const fn running(&self) -> usize {
+        self.running_count
+    }
+
+    /// Points in the schedule.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no point.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How long the longest-waiting due look has waited.
+    pub fn lag(&self, now: Timestamp) -> Duration {
+        self.queues.longest_waiting().map_or(Duration::ZERO, |due| now.since(due))
+    }
+
+    /// Sessions that we hold to the host of a point, the one of `point` itself left out.
+    pub fn other_sessions(&self, point: PointCode) -> u16 {
+        let Some(entry) = self.entries.get(&point) else { return 0 };
+        let own = u16::from(entry.is_running());
+        self.budgets.host_sessions(&entry.plan.host).saturating_sub(own)
+    }
+
+    /// What is in use, for checks from outside.
+    pub const fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    fn promote(&mut self, now: Timestamp) {
+        while let Some(point) = self.queues.pop_due(now) {
+            let Some(entry) = self.entries.get_mut(&point) else { continue };
+            entry.late = false;
+            self.queues.make_ready((entry.key(&self.rules), point), entry.due);
+            entry.place = Place::Ready;
+        }
+        while let Some(point) = self.canaries.pop_due(now, self.rules.canary_period(), &self.entries) {
+            if let Some(entry) = self.entries.get_mut(&point) {
+                entry.full_look_at(now);
+                entry.due = now;
+                self.queues.make_ready((entry.key(&self.rules), point), now);
+                entry.place = Place::Ready;
+            }
+        }
+    }
+
+    /// Queues a point for `due`; one that runs is queued when its look ends.
+    fn make_due(&mut self, point: PointCode, due: Timestamp) {
+        self.withdraw(point);
+        if let Some(entry) = self.entries.get_mut(&point).filter(|entry| !entry.is_running()) {
+            entry.due = due;
+            entry.place = Place::Due;
+            self.queues.make_due(point, due);
+        }
+    }
+
+    /// Takes a point out of every queue; a running look is left alone.
+    fn withdraw(&mut self, point: PointCode) {
+        let Some(entry) = self.entries.get_mut(&point) else { return };
+        if !entry.is_running() {
+            self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
+            entry.place = Place::Suppressed;
+        }
+    }
+}
+
+/// A queue position: earlier instants first, codes break ties.
+type Key = (Timestamp, PointCode);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! Properties of the schedule, driven through simulated time.
+
+use super::*;
+use crate::domain::budget::HostName;
+use crate::domain::{PointClass, WatchMode};
+use proptest::prelude::{Just, Strategy, prop, prop_oneof, proptest};
+use std::collections::BTreeSet;
+
+const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn rules() -> Rules {
+    Rules {
+        period: seconds(300),
+        light_period: Duration::ZERO,
+        retry_first: seconds(5),
+        retry_cap: seconds(300),
+        retry_reset_after: seconds(180),
+        confirm_looks: 3,
+        recover_looks: 2,
+        assumed_kbps: 500,
+    }
+}
+
+fn code(index: usize) -> PointCode {
+    format!("230521000013{index:08}").parse().unwrap()
+}
+
+fn link(index: usize) -> LinkCode {
+    format!("L{index}").parse().unwrap()
+}
+
+fn plan(index: usize, host: usize, links: &[usize]) -> Plan {
+    let path: Vec<LinkCode> = links.iter().map(|index| link(*index)).collect();
+    Plan {
+        point: code(index),
+        host: HostName::from(format!("10.0.0.{host}:554")),
+        class: PointClass::Two,
+        watch: WatchMode::Patrol,
+        needs: path.clone(),
+        path,
+    }
+}
+
+fn schedule(limit: LinkLimit, per_host: u16) -> Schedule {
+    Schedule::new(rules(), Budgets::new(limit, per_host))
+}
+
+const WIDE: LinkLimit = LinkLimit { kbps: 1_000_000, sessions: 1_000 };
+const GOOD: Ended = Ended::Good { frames_for: Duration::from_secs(4) };
+const FAILED: Ended = Ended::Failed { frames_for: Duration::ZERO };
+
+/// Runs a schedule in steps of one second and notes when each look starts.
+struct Simulation {
+    schedule: Schedule,
+    now: Timestamp,
+    running: BTreeMap<PointCode, Timestamp>,
+    starts: BTreeMap<PointCode, Vec<(Timestamp, Look)>>,
+}
+
+impl Simulation {
+    fn new(schedule: Schedule) -> Self {
+        Self { schedule, now: START, running: BTreeMap::new(), starts: BTreeMap::new() }
+    }
+
+    fn run(&mut self, span: Duration, took: Duration, mut ended: impl FnMut(PointCode) -> Ended) {
+        let end = self.now.plus(span);
+        while self.now < end {
+            let over: Vec<PointCode> = self
+                .running
+                .iter()
+                .filter(|(_, until)| **until <= self.now)
+                .map(|(point, _)| *point)
+                .collect();
+            for point in over {
+                self.running.remove(&point);
+                self.schedule.finished(point, ended(point), self.now, 0.5);
+            }
+            while let Some(start) = self.schedule.next(self.now) {
+                assert!(self.running.insert(start.point, self.now.plus(took)).is_none(), "looked at twice");
+                self.starts.entry(start.point).or_default().push((self.now, start.look));
+            }
+            self.now = self.now.plus(seconds(1));
+        }
+    }
+
+    fn starts_of(&self, index: usize) -> Vec<u64> {
+        let starts = self.starts.get(&code(index)).cloned().unwrap_or_default();
+        starts.iter().map(|(at, _)| at.since(START).as_secs()).collect()
+    }
+}
+
+#[test]
+fn starts_are_spread_evenly_over_the_time_given() {
+    let mut tenths = [0_usize; 10];
+    for index in 0..1_000 {
+        let at = spread(code(index).as_str(), seconds(300));
+        tenths[usize::try_from(at.as_secs() / 30).unwrap()] += 1;
+    }
+    assert!(tenths.iter().all(|count| (60..=140).contains(count)), "{tenths:?}");
+}
+
+#[test]
+fn every_point_is_looked_at_once_a_period() {
+    let mut schedule = schedule(WIDE, 2);
+    (0..200).for_each(|index| schedule.put(plan(index, index, &[0]), START));
+    let mut simulation = Simulation::new(schedule);
+    simulation.run(seconds(3_000), seconds(6), |_| GOOD);
+    for index in 0..200 {
+        let starts = simulation.starts_of(index);
+        assert!(starts[0] <= 61, "first round: {starts:?}");
+        assert!((10..=11).contains(&starts.len()), "{starts:?}");
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] <= 345), "{starts:?}");
+    }
+}
+
+#[test]
+fn light_looks_fill_the_time_between_patrols() {
+    let rules = Rules { light_period: seconds(60), ..rules() };
+    let mut schedule = Schedule::new(rules, Budgets::new(WIDE, 2));
+    schedule.put(plan(1, 1, &[]), START);
+    let mut simulation = Simulation::new(schedule);
+    simulation.run(seconds(1_500), seconds(1), |_| GOOD);
+    let looks = &simulation.starts[&code(1)];
+    let patrols = looks.iter().filter(|(_, look)| *look == Look::Patrol).count();
+    assert!((5..=6).contains(&patrols) && looks.len() >= 22, "{looks:?}");
+    assert!(looks.windows(2).all(|pair| pair[1].0.since(pair[0].0) <= seconds(63)), "{looks:?}");
+}
+
+#[test]
+fn a_failure_is_proven_soon_and_then_backs_off_to_the_period() {
+    let mut schedule = schedule(WIDE, 2);
+    schedule.put(plan(1, 1, &[]), START);
+    let mut simulation = Simulation::new(schedule);
+    simulation.run(seconds(3_000), seconds(1), |_| FAILED);
+    let starts = simulation.starts_of(1);
+    assert!(starts[2] - starts[0] < 20, "three looks prove it: {starts:?}");
+    let last = starts.windows(2).last().unwrap();
+    assert!((100..=300).contains(&(last[1] - last[0])), "{starts:?}");
+}
+
+#[test]
+fn a_recovery_is_proven_by_a_second_look_at_once() {
+    let mut schedule = schedule(WIDE, 2);
+    schedule.put(plan(1, 1, &[]), START);
+    let mut simulation = Simulation::new(schedule);
+    simulation.run(seconds(600), seconds(1), |_| FAILED);
+    let known = simulation.starts_of(1).len();
+    simulation.run(seconds(900), seconds(1), |_| GOOD);
+    let starts = &simulation.starts_of(1)[known..];
+    assert!(starts[1] - starts[0] <= 7, "{starts:?}");
+    assert!(starts[2] - starts[1] >= 37, "{starts:?}");
+}
+
+#[test]
+fn never_seen_comes_before_failing_before_class_one_before_the_rest() {
+    let mut schedule = schedule(LinkLimit { kbps: 1_000, sessions: 1 }, 2);
+    schedule.put(plan(1, 1, &[0]), START);
+    schedule.put(Plan { class: PointClass::One, ..plan(2, 2, &[0]) }, START);
+    schedule.put(plan(3, 3, &[0]), START);
+    for (point, ended) in [(code(1), GOOD), (code(2), GOOD), (code(3), FAILED)] {
+        schedule.look_soon(point, START);
+        assert_eq!(schedule.next(START).unwrap().point, point);
+        schedule.finished(point, ended, START, 0.0);
+    }
+    schedule.put(plan(4, 4, &[0]), START);
+    let at = START.plus(seconds(1));
+    (1..=4).for_each(|index| schedule.look_soon(code(index), at));
+    let order: Vec<PointCode> = (0..4)
+        .map(|_| {
+            let point = schedule.next(at).unwrap().point;
+            assert_eq!(schedule.next(at), None, "one session at a time");
+            schedule.finished(point, Ended::NotBefore(at.plus(seconds(250))), at, 0.0);
+            point
+        })
+        .collect();
+    assert_eq!(order, [code(4), code(3), code(2), code(1)]);
+}
+
+#[test]
+fn behind_a_dead_link_one_canary_at_a_time_is_looked_at_in_turn() {
+    let mut schedule = schedule(WIDE, 2);
+    (0..10).for_each(|index| schedule.put(plan(index, index, &[0, 9]), START));
+    schedule.put(plan(10, 10, &[1, 9]), START);
+    let mut simulation = Simulation::new(schedule);
+    simulation.run(seconds(100), seconds(1), |_| GOOD);
+    simulation.schedule.link_down(&link(0), simulation.now);
+    simulation.starts.clear();
+    simulation.run(seconds(600), seconds(1), |_| FAILED);
+    let looked: Vec<usize> = (0..10).map(|index| simulation.starts_of(index).len()).collect();
+    assert_eq!(looked.iter().sum::<usize>(), 10, "one per canary period: {looked:?}");
+    assert!(looked.iter().all(|count| *count == 1), "each in turn: {looked:?}");
+    assert!(simulation.starts_of(10).len() >= 2, "a point on another link goes on");
+
+    let up = simulation.now;
+    simulation.schedule.link_up(&link(0), up);
+    simulation.starts.clear();
+    simulation.run(seconds(40), seconds(1), |_| GOOD);
+    assert!((0..10).all(|index| !simulation.starts_of(index).is_empty()), "all looked at after the repair");
+}
+
+#[test]
+fn a_changed_or_removed_point_gives_back_what_it_had() {
+    let mut schedule = schedule(LinkLimit { kbps: 1_000, sessions: 1 }, 1);
+    schedule.put(plan(1, 1, &[0]), START);
+    schedule.look_soon(code(1), START);
+    assert!(schedule.next(START).is_some());
+    schedule.put(plan(1, 2, &[0]), START);
+    assert_eq!(schedule.next(START), None, "the old look still runs");
+    schedule.finished(code(1), FAILED, START, 1.0);
+    assert!(schedule.next(START).is_some(), "the new plan is due at once");
+    schedule.remove(code(1));
+    schedule.finished(code(1), GOOD, START, 0.0);
+    assert!(schedule.is_empty() && schedule.running() == 0);
+    assert_eq!(schedule.budgets().in_use(&link(0)), (0, 0));
+}
+
+#[test]
+fn a_kept_session_gives_way_when_others_wait() {
+    let mut schedule = schedule(LinkLimit { kbps: 10_000, sessions: 1 }, 1);
+    for index in 0..2 {
+        schedule.put(Plan { watch: WatchMode::Continuous, ..plan(index, index, &[0]) }, START);
+        schedule.look_soon(code(index), START);
+    }
+    let first = schedule.next(START).unwrap();
+    assert_eq!((first.look, schedule.next(START)), (Look::Continuous, None));
+    assert_eq!(schedule.to_yield(START.plus(seconds(299))), []);
+    let later = START.plus(seconds(300));
+    assert_eq!(schedule.to_yield(later), [first.point]);
+    schedule.finished(first.point, Ended::Yielded, later, 0.0);
+    assert_ne!(schedule.next(later).unwrap().point, first.point);
+}
+
+#[test]
+fn a_point_that_waits_longer_than_a_period_is_named_once() {
+    let mut schedule = schedule(LinkLimit { kbps: 1_000, sessions: 1 }, 1);
+    (0..2).for_each(|index| schedule.put(plan(index, 1, &[0]), START));
+    let running = {
+        schedule.look_soon(code(0), START);
+        schedule.next(START).unwrap().point
+    };
+    let later = START.plus(seconds(400));
+    assert_eq!(schedule.next(later), None);
+    assert_eq!((running, schedule.overdue(later)), (code(0), vec![code(1)]));
+    assert_eq!(schedule.overdue(later), []);
+    assert!(schedule.lag(later) > seconds(300));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Start,
+    Finish(usize, u8),
+    Put(usize, usize, usize),
+    Remove(usize),
+    Down(usize),
+    Up(usize),
+    Soon(usize),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Start),
+        4 => (0..12_usize, 0..4_u8).prop_map(|(point, how)| Step::Finish(point, how)),
+        2 => (0..12_usize, 0..4_usize, 0..3_usize).prop_map(|(point, host, link)| Step::Put(point, host, link)),
+        1 => (0..12_usize).prop_map(Step::Remove),
+        1 => (0..4_usize).prop_map(Step::Down),
+        1 => (0..4_usize).prop_map(Step::Up),
+        1 => (0..12_usize).prop_map(Step::Soon),
+        3 => (1..200_u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: no budget is exceeded, no point is looked at twice at once, and everything
+    /// taken is given back.
+    #[test]
+    fn no_budget_is_ever_exceeded(
+        kbps in 1_u32..3_000, sessions in 0_u16..4, per_host in 0_u16..3,
+        steps in prop::collection::vec(step(), 0..120),
+    ) {
+        let limit = LinkLimit { kbps, sessions };
+        let mut schedule = schedule(limit, per_host);
+        let (mut now, mut running) = (START, BTreeSet::new());
+        for step in steps {
+            match step {
+                Step::Start => while let Some(start) = schedule.next(now) {
+                    assert!(running.insert(start.point));
+                },
+                Step::Finish(point, how) => if running.remove(&code(point)) {
+                    schedule.measured(code(point), 137 * u32::try_from(point).unwrap());
+                    let ended = [GOOD, FAILED, Ended::Yielded, Ended::NotBefore(now)][usize::from(how)];
+                    schedule.finished(code(point), ended, now, 0.4);
+                },
+                Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),
+                Step::Remove(point) => schedule.remove(code(point)),
+                Step::Down(at) => schedule.link_down(&link(at), now),
+                Step::Up(at) => schedule.link_up(&link(at), now),
+                Step::Soon(point) => schedule.look_soon(code(point), now.plus(seconds(3))),
+                Step::Wait(span) => now = now.plus(seconds(span)),
+            }
+            for at in 0..4 {
+                let (used_kbps, used_sessions) = schedule.budgets().in_use(&link(at));
+                assert!(used_kbps <= kbps && used_sessions <= sessions.max(1));
+            }
+            assert_eq!(schedule.running(), running.len());
+            assert!(schedule.parked() <= schedule.waiting());
+        }
+        for point in running {
+            schedule.finished(point, GOOD, now, 0.0);
+        }
+        assert!((0..4).all(|at| schedule.budgets().in_use(&link(at)) == (0, 0)));
+    }
+
+    /// With hosts shared and links far too thin, every point still gets its turn, in about the time that the thinnest
+    /// link needs for all of them.
+    #[test]
+    fn nothing_starves(
+        shape in prop::collection::vec((0_usize..6, 0_usize..3, 100_u32..2_500), 1..40),
+    ) {
+        let mut schedule = schedule(LinkLimit { kbps: 1_000, sessions: 2 }, 1);
+        let mut rates = BTreeMap::new();
+        for (index, (host, link, rate)) in shape.iter().enumerate() {
+            schedule.put(plan(index, *host, &[*link, 9]), START);
+            rates.insert(code(index), *rate);
+        }
+        let mut simulation = Simulation::new(schedule);
+        for _round in 0..60 {
+            simulation.run(seconds(60), seconds(30), |_| GOOD);
+            for point in simulation.running.keys() {
+                simulation.schedule.measured(*point, rates[point]);
+            }
+        }
+        // 40 points of 30 s one after the other are 1200 s; four such rounds fit into the hour.
+        for index in 0..shape.len() {
+            let starts = simulation.starts_of(index);
+            assert!(starts.len() >= 2, "point {index} was looked at {} times", starts.len());
+        }
+    }
+}

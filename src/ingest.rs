@@ -1,0 +1,12 @@
+//! Floor 2: looks at points over RTSP.
+//!
+//! Owns the sessions (`session`), the kinds of looks (`look`) and the one task that decides when each takes place
+//! (`scheduler`). Hands every look to the health tracker as a `Finding` and knows nothing of what becomes of it.
+
+pub mod credential;
+pub mod scheduler;
+pub mod target;
+
+pub use credential::{Credential, Hold, Holds};
+pub use scheduler::{SchedulerInputs, SchedulerStatus};
+pub use target::{LinkBudget, Target, TargetSet};
