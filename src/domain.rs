@@ -36,7 +36,7 @@ pub use exclusion::{Exclusion, ExclusionError, ExclusionRequest, ExclusionScope}
 pub use finding::{Finding, LinkObservation, Order};
 pub use indicator::{FigureId, Goal, Measure, Unit};
 pub use interval::{Evidence, Provenance, StateInterval, Transition};
-pub use inventory::Inventory;
+pub use inventory::{Inventory, RecordKind};
 pub use link::{Link, LinkKind};
 pub use observation::{
     ClockReading, Codec, Declared, Failure, Look, Measurement, Observation, Outcome, StageTimes,

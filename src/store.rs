@@ -3,8 +3,10 @@
 //! One text serves SQLite and PostgreSQL wherever they agree and runs through `on_pool!`; where they differ two
 //! constants stand side by side. Instants are `BIGINT` milliseconds, states and causes are their words.
 
+pub mod credential;
 pub mod exclusion;
 mod heartbeat;
+pub mod inventory;
 pub mod month;
 pub mod timeline;
 

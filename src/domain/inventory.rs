@@ -48,3 +48,37 @@ impl Inventory {
         })
     }
 }
+
+/// The six kinds of records, in an order in which each refers to earlier ones only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// 行政区划.
+    Division,
+    /// 网格.
+    Grid,
+    /// 链路.
+    Link,
+    /// 重点部位.
+    Place,
+    /// 点位.
+    Site,
+    /// 监控点.
+    Point,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::Division, Self::Grid, Self::Link, Self::Place, Self::Site, Self::Point];
+
+    /// The word used in SQL, JSON, file names and sheet names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Division => "divisions",
+            Self::Grid => "grids",
+            Self::Link => "links",
+            Self::Place => "places",
+            Self::Site => "sites",
+            Self::Point => "points",
+        }
+    }
+}
