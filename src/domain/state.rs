@@ -48,6 +48,14 @@ impl State {
         }
     }
 
+    /// Whether the state was measured at the point itself.
+    pub const fn is_measured(self) -> bool {
+        match self {
+            Self::Good | Self::Degraded | Self::NoVideo | Self::Offline => true,
+            Self::Unreachable | Self::Unknown | Self::Excluded => false,
+        }
+    }
+
     /// Whether video arrives, as the online rate counts it.
     pub const fn is_online(self) -> bool {
         match self {

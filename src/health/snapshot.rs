@@ -1,8 +1,11 @@
 //! The live picture of the network: what `api`, metrics and coverage read. Published whole, never changed in place.
 
+use crate::domain::correlate::BulkCause;
 use crate::domain::{Cause, Condition, LinkCode, Measurement, PointCode, State, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use crate::domain::link_machine::LinkStatus;
 
 /// The whole network at one instant.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,34 @@ pub struct Snapshot {
     pub first_round_done: bool,
     /// Set while most of everything fails at once and we suspect ourselves.
     pub suspects_itself: bool,
+    /// The failed links that cut points off, one per outage, ordered by code.
+    pub roots: Vec<RootCause>,
+    /// Changes that hit many points alike (口令批量变更, 平台改配).
+    pub bulk_causes: Vec<BulkCause>,
+    /// Credentials that are held after a wrong-credential answer, ordered by name.
+    pub held_credentials: Vec<HeldCredential>,
+}
+
+/// A failed link and the points that it cuts off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootCause {
+    /// The link.
+    pub link: LinkCode,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it was inferred from points, the link having no probe.
+    pub inferred: bool,
+    /// The points that are `unreachable` because of it, by code. After the repair it stays until the last one is proven.
+    pub members: Arc<[PointCode]>,
+}
+
+/// A credential that is not used for a while, lest cameras lock the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCredential {
+    /// Its name in the credential table.
+    pub name: String,
+    /// Points that are not looked at because of it.
+    pub points: u32,
 }
 
 /// A point now.
@@ -79,29 +110,8 @@ pub struct LiveLink {
     pub round_trip: Option<Duration>,
     /// Points whose path passes it.
     pub members: u32,
-}
-
-/// What is known of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LinkStatus {
-    /// Probed up, or a point behind it was seen.
-    Up,
-    /// Probed down and confirmed.
-    Down,
-    /// 疑似: inferred from two points behind it.
-    Suspected,
-    /// Never probed.
-    Unknown,
-}
-
-impl LinkStatus {
-    /// The word used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Suspected => "suspected",
-            Self::Unknown => "unknown",
-        }
-    }
+    /// The failed link above that explains why this one is down; `None` when it failed itself.
+    pub behind: Option<LinkCode>,
+    /// Whether the status was inferred from the points behind it.
+    pub inferred: bool,
 }

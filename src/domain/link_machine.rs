@@ -1,0 +1,251 @@
+//! The state machine of a link: what its probes and the points behind it prove.
+//!
+//! A link is down when enough consecutive probes failed over enough time, or, where it cannot be probed, when the points
+//! behind it say so (`correlate::infer`). Whatever answers from behind it proves it up at once; probes of the link
+//! alone must answer twice. All evidence is dated by the start of the look or probe, so that order does not matter.
+
+use crate::domain::machine::Rules;
+use crate::domain::path::LinkId;
+use crate::domain::streak::Streak;
+use crate::domain::{LinkObservation, Timestamp};
+use std::time::Duration;
+
+/// What is known of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkStatus {
+    /// Probed up, or a point behind it was seen.
+    Up,
+    /// Down and confirmed.
+    Down,
+    /// 疑似: inferred from two points behind it.
+    Suspected,
+    /// Never probed.
+    Unknown,
+}
+
+impl LinkStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Down, Self::Suspected, Self::Unknown];
+
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Suspected => "suspected",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One link's status and the evidence that does not agree with it yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkMachine {
+    status: LinkStatus,
+    since: Timestamp,
+    /// The failed link above that explains why this one is down; `None` when it failed itself.
+    behind: Option<LinkId>,
+    /// Whether the verdict was inferred from points.
+    inferred: bool,
+    /// Down before our own outage: one failed probe confirms it again.
+    was_down: bool,
+    probed: bool,
+    failing: Option<Streak>,
+    answering: Option<Streak>,
+    /// Start of the newest look or probe that was answered from behind the link.
+    alive: Timestamp,
+    /// Start of the newest look at a point behind the link that was answered.
+    seen: Timestamp,
+    /// When anything was last heard of it, good or bad.
+    heard: Timestamp,
+    last_probe: Option<Timestamp>,
+    round_trip: Option<Duration>,
+}
+
+impl LinkMachine {
+    /// A link of which nothing is known.
+    pub const fn new(now: Timestamp) -> Self {
+        Self {
+            status: LinkStatus::Unknown,
+            since: now,
+            behind: None,
+            inferred: false,
+            was_down: false,
+            probed: false,
+            failing: None,
+            answering: None,
+            alive: Timestamp::MIN,
+            seen: Timestamp::MIN,
+            heard: now,
+            last_probe: None,
+            round_trip: None,
+        }
+    }
+
+    /// Notes that the link was down before our own outage.
+    pub const fn remember_down(&mut self) {
+        self.was_down = true;
+    }
+
+    /// The status.
+    pub const fn status(&self) -> LinkStatus {
+        self.status
+    }
+
+    /// Since when.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// The failed link above that explains why this one is down.
+    pub const fn behind(&self) -> Option<LinkId> {
+        self.behind
+    }
+
+    /// Whether the link itself failed: the root of an outage.
+    pub fn is_failed(&self) -> bool {
+        self.status == LinkStatus::Down && self.behind.is_none()
+    }
+
+    /// Whether the verdict was inferred from the points behind the link.
+    pub const fn is_inferred(&self) -> bool {
+        self.inferred
+    }
+
+    /// Start of the newest look or probe that was answered from behind the link.
+    pub const fn alive(&self) -> Timestamp {
+        self.alive
+    }
+
+    /// End of the last probe.
+    pub const fn last_probe(&self) -> Option<Timestamp> {
+        self.last_probe
+    }
+
+    /// Round-trip time of the last answered probe.
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Whether a probe has ever been answered; from then on nothing is inferred from points.
+    pub const fn was_probed(&self) -> bool {
+        self.probed
+    }
+
+    /// The failed probes that no later answer refuted.
+    pub fn suspicion(&self) -> Option<Streak> {
+        self.failing.filter(|failing| failing.first > self.alive)
+    }
+
+    /// Takes the outcome of a probe.
+    pub fn observe_probe(&mut self, observation: &LinkObservation) {
+        self.last_probe = Some(observation.ended);
+        self.heard = self.heard.max(observation.ended);
+        match observation.outcome {
+            Ok(round_trip) => {
+                self.round_trip = Some(round_trip);
+                self.probed = true;
+                self.alive = self.alive.max(observation.started);
+                Streak::lengthen(&mut self.answering, observation.started);
+            }
+            Err(_) => {
+                self.answering = None;
+                self.failing = self.suspicion();
+                Streak::lengthen(&mut self.failing, observation.started);
+            }
+        }
+    }
+
+    /// Takes an answer of a point behind the link, or of a probe of a link below it.
+    pub fn observe_passage(&mut self, started: Timestamp) {
+        self.alive = self.alive.max(started);
+        self.seen = self.seen.max(started);
+        self.heard = self.heard.max(started);
+    }
+
+    /// Takes a look at a point behind the link that failed in the network layer: it keeps an inferred outage fresh.
+    pub fn observe_silence(&mut self, started: Timestamp) {
+        self.heard = self.heard.max(started);
+    }
+
+    /// Whether nothing was heard for so long that the status can no longer be believed.
+    pub fn is_stale(&self, rules: &Rules, now: Timestamp) -> bool {
+        self.status != LinkStatus::Unknown && now.since(self.heard) >= rules.stale_after
+    }
+
+    /// Whether the evidence says that the link is down; since when.
+    pub fn confirmed_down(&self, rules: &Rules) -> Option<Timestamp> {
+        let failing = self.suspicion()?;
+        (self.was_down || rules.confirm(failing)).then_some(failing.first)
+    }
+
+    /// Whether the evidence says that the link is up again (or for the first time); since when.
+    pub fn confirmed_up(&self, rules: &Rules) -> Option<Timestamp> {
+        let down = match self.status {
+            LinkStatus::Up => return None,
+            LinkStatus::Unknown | LinkStatus::Suspected => {
+                return (self.alive > Timestamp::MIN && self.alive >= self.last_failure())
+                    .then_some(self.alive);
+            }
+            LinkStatus::Down => self.last_failure(),
+        };
+        let answering = self
+            .answering
+            .filter(|answering| answering.first > down && answering.count >= rules.recover_looks);
+        let seen = (self.seen > down).then_some(self.seen);
+        seen.or_else(|| answering.map(|answering| answering.first))
+    }
+
+    /// The newest evidence of failure.
+    fn last_failure(&self) -> Timestamp {
+        let failed = self.failing.map_or(Timestamp::MIN, |failing| failing.last);
+        if self.status == LinkStatus::Unknown { failed } else { failed.max(self.since) }
+    }
+
+    /// Enters a status.
+    pub fn enter(&mut self, status: LinkStatus, at: Timestamp) {
+        (self.status, self.since) = (status, at);
+        (self.behind, self.inferred) = (None, false);
+        if status != LinkStatus::Unknown {
+            self.was_down = false;
+        }
+    }
+
+    /// Goes down by inference from the points behind the link.
+    pub fn enter_inferred(&mut self, status: LinkStatus, at: Timestamp) {
+        self.enter(status, at);
+        self.inferred = true;
+    }
+
+    /// Notes which failed link above explains why this one is down, or that none does.
+    pub const fn explain(&mut self, behind: Option<LinkId>) {
+        self.behind = behind;
+    }
+
+    /// Forgets unconfirmed failures: they were our own network's.
+    pub const fn forget_failures(&mut self) {
+        self.failing = None;
+    }
+
+    /// When the next probe is wanted so that a suspicion is decided in time.
+    pub fn probe_due(&self, rules: &Rules) -> Option<Timestamp> {
+        let last = match self.status {
+            LinkStatus::Down => self.answering.map(|answering| answering.last),
+            LinkStatus::Up | LinkStatus::Suspected | LinkStatus::Unknown => {
+                self.suspicion().map(|failing| failing.last)
+            }
+        };
+        last.map(|last| last.plus(rules.confirm_step()))
+    }
+
+    /// Moves every unconfirmed instant along with a stepped clock.
+    pub fn shift(&mut self, step_ms: i64) {
+        for streak in [&mut self.failing, &mut self.answering].into_iter().flatten() {
+            *streak = streak.shifted(step_ms);
+        }
+        self.heard = self.heard.shifted(step_ms);
+        for instant in [&mut self.alive, &mut self.seen] {
+            *instant = if *instant == Timestamp::MIN { *instant } else { instant.shifted(step_ms) };
+        }
+    }
+}

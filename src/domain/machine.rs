@@ -1,0 +1,437 @@
+//! The state machine of a point: when a series of verdicts becomes a change of condition.
+//!
+//! Owns confirmation, back-dating, recovery, staleness and what our own outage leaves open. It knows one point only:
+//! it *proposes* a change, and whoever sees the whole path (`correlate`) decides whether a failure is the point's own.
+//!
+//! The rules, in the order of the code:
+//! - A failure is confirmed by enough consecutive failed looks over enough time, whatever their causes; the last look
+//!   names the cause and the interval begins with the first one. A fault of the stream is confirmed alike.
+//! - A confirmed failure ends with enough looks with pictures, one of them from a key frame each; the interval begins
+//!   with the first of them.
+//! - Inside a failure another state or cause must be confirmed like a new one, so that mixed answers do not flutter.
+//!   Inside `degraded` the cause stays while its fault is still seen.
+//! - `unknown` and `unreachable` protect nothing: one clean proof ends them. A failure that was confirmed before them
+//!   and is seen again needs no second confirmation.
+//! - A wrong credential was refused on two fresh sessions and is held afterwards: time alone confirms it.
+//! - Without a conclusive look for too long the point is `unknown`; a held credential keeps the verdict that caused it.
+
+use crate::domain::judge::{Proof, Verdict};
+use crate::domain::streak::Streak;
+use crate::domain::{Cause, Condition, State, Timestamp};
+use std::time::Duration;
+
+/// When looks are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Consecutive looks that confirm a failure or a fault.
+    pub confirm_looks: u32,
+    /// ..and the least time from the first to the last of them.
+    pub confirm_time: Duration,
+    /// Consecutive proofs that confirm a recovery.
+    pub recover_looks: u32,
+    /// Without a conclusive look for this long a point is `unknown`.
+    pub stale_after: Duration,
+}
+
+impl Rules {
+    /// Whether a streak is enough to believe it.
+    pub fn confirm(&self, streak: Streak) -> bool {
+        streak.confirms(self.confirm_looks, self.confirm_time)
+    }
+
+    /// Time between two looks while something waits for its confirmation.
+    pub fn confirm_step(&self) -> Duration {
+        self.confirm_time / self.confirm_looks.saturating_sub(1).max(1)
+    }
+}
+
+/// A change of condition that the looks at the point alone suggest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The condition.
+    pub to: Condition,
+    /// Since when, not yet bounded by the open interval.
+    pub at: Timestamp,
+    /// Looks that suggest it; zero when time alone does.
+    pub looks: u32,
+}
+
+/// One point's condition and the looks that do not agree with it yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    condition: Condition,
+    since: Timestamp,
+    before: Option<Condition>,
+    /// Start of the last look that told something, or of the condition.
+    last_start: Timestamp,
+    /// End of the last look that told something about video.
+    conclusive: Timestamp,
+    not_looked: Option<(Cause, Timestamp)>,
+    failed: Option<Failing>,
+    video: Option<Streak>,
+    clean: Option<Streak>,
+    faulty: Option<Faulting>,
+}
+
+/// Consecutive failed looks.
+#[derive(Clone, Debug, PartialEq)]
+struct Failing {
+    all: Streak,
+    cause: Cause,
+    same_cause: Streak,
+    same_state: Streak,
+}
+
+/// Consecutive looks with a fault.
+#[derive(Clone, Debug, PartialEq)]
+struct Faulting {
+    all: Streak,
+    worst: Cause,
+    same_worst: Streak,
+    faults: Vec<Cause>,
+}
+
+impl Machine {
+    /// A machine whose condition holds since `since`.
+    pub const fn new(condition: Condition, since: Timestamp) -> Self {
+        Self {
+            condition,
+            since,
+            before: None,
+            last_start: since,
+            conclusive: since,
+            not_looked: None,
+            failed: None,
+            video: None,
+            clean: None,
+            faulty: None,
+        }
+    }
+
+    /// The condition now.
+    pub const fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    /// Start of the open interval.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// The measured condition before `unknown` or `unreachable` covered it.
+    pub const fn before(&self) -> Option<&Condition> {
+        self.before.as_ref()
+    }
+
+    /// The faults of the last look with pictures, worst first.
+    pub fn faults(&self) -> &[Cause] {
+        self.faulty.as_ref().map_or(&[], |faulty| &faulty.faults)
+    }
+
+    /// The credential hold, backlog or the like that kept the last due look from taking place.
+    pub fn not_looked(&self) -> Option<&Cause> {
+        self.not_looked.as_ref().map(|(cause, _)| cause)
+    }
+
+    /// The cause that the last looks suggest and that is not confirmed.
+    pub fn suspected(&self) -> Option<&Cause> {
+        let failing = self.failed.as_ref().map(|failing| &failing.cause);
+        let suspect = failing.or_else(|| self.faulty.as_ref().map(|faulty| &faulty.worst))?;
+        (self.condition.cause() != Some(suspect) && !self.is_explained(suspect)).then_some(suspect)
+    }
+
+    /// The streak of failed looks with the cause of the last one.
+    pub fn failing(&self) -> Option<(Streak, &Cause)> {
+        self.failed.as_ref().map(|failing| (failing.all, &failing.cause))
+    }
+
+    /// Consecutive failed looks whose cause lies in the network layer: what a dead link is inferred from.
+    pub fn failing_network(&self) -> Option<Streak> {
+        let failing = self.failed.as_ref()?;
+        failing.cause.is_network_layer().then_some(failing.same_state)
+    }
+
+    /// A fault that is seen but hidden behind the confirmed one is no suspicion.
+    fn is_explained(&self, suspect: &Cause) -> bool {
+        self.condition.state() == State::Degraded
+            && suspect.state() == State::Degraded
+            && self.condition.cause().is_some_and(|cause| self.faults().contains(cause))
+    }
+
+    /// Takes the verdict of a look.
+    pub fn observe(&mut self, verdict: &Verdict, started: Timestamp, ended: Timestamp) {
+        match verdict {
+            Verdict::Good(proof) => self.observe_video(*proof, &[], started),
+            Verdict::Faulty(faults, proof) => self.observe_video(*proof, faults, started),
+            Verdict::Failed(cause) => self.observe_failure(cause, started),
+            Verdict::Reachable => return self.observe_answer(started),
+            Verdict::NotLooked(cause) => return self.observe_skip(cause, ended),
+        }
+        self.last_start = started;
+        self.conclusive = self.conclusive.max(ended);
+        self.not_looked = None;
+    }
+
+    fn observe_video(&mut self, proof: Proof, faults: &[Cause], started: Timestamp) {
+        self.failed = None;
+        let proven = proof == Proof::KeyFrame;
+        if proven {
+            Streak::lengthen(&mut self.video, started);
+        }
+        match faults.first() {
+            Some(worst) => {
+                self.clean = None;
+                self.observe_faults(worst, faults, started);
+            }
+            None if proven => {
+                self.faulty = None;
+                Streak::lengthen(&mut self.clean, started);
+            }
+            None => self.faulty = None,
+        }
+    }
+
+    fn observe_faults(&mut self, worst: &Cause, faults: &[Cause], started: Timestamp) {
+        let fresh = Streak::starting(started);
+        let (mut all, mut same_worst) = (None, None);
+        if let Some(before) = self.faulty.take() {
+            all = Some(before.all);
+            same_worst = (before.worst == *worst).then_some(before.same_worst);
+        }
+        Streak::lengthen(&mut all, started);
+        Streak::lengthen(&mut same_worst, started);
+        self.faulty = Some(Faulting {
+            all: all.unwrap_or(fresh),
+            worst: worst.clone(),
+            same_worst: same_worst.unwrap_or(fresh),
+            faults: faults.to_vec(),
+        });
+    }
+
+    fn observe_failure(&mut self, cause: &Cause, started: Timestamp) {
+        (self.video, self.clean, self.faulty) = (None, None, None);
+        let fresh = Streak::starting(started);
+        let (mut all, mut same_cause, mut same_state) = (None, None, None);
+        if let Some(before) = self.failed.take() {
+            all = Some(before.all);
+            same_cause = (before.cause == *cause).then_some(before.same_cause);
+            same_state = (before.cause.state() == cause.state()).then_some(before.same_state);
+        }
+        Streak::lengthen(&mut all, started);
+        Streak::lengthen(&mut same_cause, started);
+        Streak::lengthen(&mut same_state, started);
+        self.failed = Some(Failing {
+            all: all.unwrap_or(fresh),
+            cause: cause.clone(),
+            same_cause: same_cause.unwrap_or(fresh),
+            same_state: same_state.unwrap_or(fresh),
+        });
+    }
+
+    /// A device that answers was not offline in the looks before; whether it sends video stays open.
+    fn observe_answer(&mut self, started: Timestamp) {
+        self.last_start = started;
+        if self.failed.as_ref().is_some_and(|failing| failing.cause.state() == State::Offline) {
+            self.failed = None;
+        }
+    }
+
+    fn observe_skip(&mut self, cause: &Cause, ended: Timestamp) {
+        let refused = [self.condition.cause(), self.failed.as_ref().map(|failing| &failing.cause)];
+        if *cause == Cause::CredentialHold && refused.contains(&Some(&Cause::WrongCredential)) {
+            self.conclusive = self.conclusive.max(ended);
+        }
+        self.not_looked = Some((cause.clone(), ended));
+    }
+
+    /// What the looks suggest at `now`; `None` while they agree with the condition or wait for confirmation.
+    pub fn proposal(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
+        let measured = match self.condition.state() {
+            State::Good => self.new_failure(rules, now).or_else(|| self.new_fault(rules)),
+            State::Degraded => self
+                .new_failure(rules, now)
+                .or_else(|| self.fault_gone(rules))
+                .or_else(|| self.other_fault(rules)),
+            State::NoVideo | State::Offline => {
+                self.video_back(rules).or_else(|| self.other_failure(rules, now))
+            }
+            State::Unreachable | State::Unknown | State::Excluded => {
+                self.first_proof().or_else(|| self.new_failure(rules, now)).or_else(|| self.new_fault(rules))
+            }
+        };
+        measured.or_else(|| self.unmeasured(rules, now))
+    }
+
+    fn new_failure(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
+        let failing = self.failed.as_ref()?;
+        let known = self.before.as_ref().is_some_and(|before| before.state() == failing.cause.state());
+        let held =
+            failing.cause == Cause::WrongCredential && now.since(failing.all.first) >= rules.confirm_time;
+        (known || held || rules.confirm(failing.all)).then(|| propose(&failing.cause, failing.all))
+    }
+
+    fn new_fault(&self, rules: &Rules) -> Option<Proposal> {
+        let faulty = self.faulty.as_ref()?;
+        let known = self.before.as_ref().and_then(Condition::cause) == Some(&faulty.worst);
+        (known || rules.confirm(faulty.all)).then(|| propose(&faulty.worst, faulty.all))
+    }
+
+    fn fault_gone(&self, rules: &Rules) -> Option<Proposal> {
+        let clean = self.clean.filter(|clean| clean.count >= rules.recover_looks)?;
+        Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count })
+    }
+
+    fn other_fault(&self, rules: &Rules) -> Option<Proposal> {
+        let faulty = self.faulty.as_ref()?;
+        let gone = self.condition.cause().is_none_or(|cause| !faulty.faults.contains(cause));
+        (gone && rules.confirm(faulty.same_worst)).then(|| propose(&faulty.worst, faulty.same_worst))
+    }
+
+    /// Pictures are back; still `degraded` when every one of the proofs showed a fault.
+    fn video_back(&self, rules: &Rules) -> Option<Proposal> {
+        let video = self.video.filter(|video| video.count >= rules.recover_looks)?;
+        let faulty = self.faulty.as_ref().filter(|faulty| faulty.all.count >= video.count);
+        let to = faulty.map_or(Condition::Good, |faulty| Condition::Because(faulty.worst.clone()));
+        Some(Proposal { to, at: video.first, looks: video.count })
+    }
+
+    fn other_failure(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
+        let failing =
+            self.failed.as_ref().filter(|failing| self.condition.cause() != Some(&failing.cause))?;
+        let held = failing.cause == Cause::WrongCredential
+            && now.since(failing.same_cause.first) >= rules.confirm_time;
+        if held || rules.confirm(failing.same_cause) {
+            return Some(propose(&failing.cause, failing.same_cause));
+        }
+        let other_state = self.condition.state() != failing.cause.state();
+        (other_state && rules.confirm(failing.same_state))
+            .then(|| propose(&failing.cause, failing.same_state))
+    }
+
+    fn first_proof(&self) -> Option<Proposal> {
+        match (self.clean, self.video, self.condition.state()) {
+            (Some(clean), _, _) => {
+                Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count })
+            }
+            (None, Some(video), State::Unreachable) => {
+                Some(Proposal { to: Condition::Good, at: video.first, looks: video.count })
+            }
+            _ => None,
+        }
+    }
+
+    /// Nothing was measured: the newest reason of a skipped look, else staleness.
+    fn unmeasured(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
+        let stale_at = self.conclusive.plus(rules.stale_after);
+        let (cause, at) = match (&self.not_looked, self.condition.state()) {
+            (Some((Cause::NotWatchable, at)), _) => (Cause::NotWatchable, *at),
+            (Some((cause, at)), State::Unknown) if self.replaces_reason(cause) => (cause.clone(), *at),
+            (_, State::Unknown) => return None,
+            (Some((cause, _)), _) if now >= stale_at => (cause.clone(), stale_at),
+            (None, _) if now >= stale_at => (Cause::Stale, stale_at),
+            (Some(_) | None, _) => return None,
+        };
+        let to = Condition::Because(cause);
+        (to != self.condition).then_some(Proposal { to, at, looks: 0 })
+    }
+
+    /// A hold tells more than that nothing was looked at; a backlog does not take a hold's place.
+    fn replaces_reason(&self, cause: &Cause) -> bool {
+        let vague = [Cause::NotYetProbed, Cause::Stale, Cause::Backlog];
+        *cause == Cause::CredentialHold && self.condition.cause().is_some_and(|now| vague.contains(now))
+    }
+
+    /// Enters a condition. Returns the start of the new interval: `at`, but after the start of the interval that it
+    /// closes, so that intervals are never empty and no two begin at the same instant.
+    pub fn enter(&mut self, to: Condition, at: Timestamp) -> Timestamp {
+        let from = std::mem::replace(&mut self.condition, to);
+        self.before = match (self.condition.state().is_measured(), from.state().is_measured()) {
+            (true, _) => None,
+            (false, true) => Some(from),
+            (false, false) => self.before.take(),
+        };
+        self.since = at.max(self.since.plus(Duration::from_millis(1)));
+        if !self.condition.state().is_measured() {
+            (self.video, self.clean) = (None, None);
+        }
+        if self.condition == Condition::Good {
+            self.forget_fault_of_first_proof();
+        }
+        self.since
+    }
+
+    /// A point that enters `good` by a look that shows a fault: the fault is confirmed by the looks after that one, so
+    /// that its interval does not begin where `good` does.
+    fn forget_fault_of_first_proof(&mut self) {
+        if self.faulty.as_ref().is_some_and(|faulty| faulty.all.first <= self.since) {
+            self.faulty = None;
+        }
+    }
+
+    /// Forgets every unconfirmed look: what was seen before a link came back, or while we suspected ourselves, says
+    /// nothing about the point. Staleness counts from `now` on.
+    pub fn forget_looks(&mut self, now: Timestamp) {
+        (self.failed, self.video, self.clean, self.faulty, self.not_looked) = (None, None, None, None, None);
+        self.conclusive = self.conclusive.max(now);
+        self.last_start = self.last_start.max(now);
+    }
+
+    /// The next instant at which time alone may change something.
+    pub fn due(&self, rules: &Rules) -> Timestamp {
+        let held = self
+            .failed
+            .as_ref()
+            .filter(|failing| {
+                failing.cause == Cause::WrongCredential && self.condition.cause() != Some(&failing.cause)
+            })
+            .map_or(Timestamp::MAX, |failing| failing.same_cause.first.plus(rules.confirm_time));
+        let stale = match self.condition.state() {
+            State::Unknown => Timestamp::MAX,
+            State::Good
+            | State::Degraded
+            | State::NoVideo
+            | State::Offline
+            | State::Unreachable
+            | State::Excluded => self.conclusive.plus(rules.stale_after),
+        };
+        let look = self.look_due(rules).unwrap_or(Timestamp::MAX);
+        held.min(stale).min(look)
+    }
+
+    /// When the next look is wanted so that something unconfirmed is decided in time; `None` when nothing waits, or
+    /// when a held credential forbids to look.
+    pub fn look_due(&self, rules: &Rules) -> Option<Timestamp> {
+        let waits = match self.condition.state() {
+            State::NoVideo | State::Offline => self.video.is_some(),
+            State::Degraded => self.clean.is_some() || self.failed.is_some(),
+            State::Good | State::Unreachable | State::Unknown | State::Excluded => self.suspected().is_some(),
+        };
+        let held = self.suspected() == Some(&Cause::WrongCredential);
+        (waits && !held).then(|| self.last_start.plus(rules.confirm_step()))
+    }
+
+    /// Moves every unconfirmed instant along with a stepped clock; the open interval keeps its start.
+    pub fn shift(&mut self, step_ms: i64) {
+        self.last_start = self.last_start.shifted(step_ms);
+        self.conclusive = self.conclusive.shifted(step_ms);
+        for streak in [&mut self.video, &mut self.clean].into_iter().flatten() {
+            *streak = streak.shifted(step_ms);
+        }
+        if let Some(failing) = &mut self.failed {
+            failing.all = failing.all.shifted(step_ms);
+            failing.same_cause = failing.same_cause.shifted(step_ms);
+            failing.same_state = failing.same_state.shifted(step_ms);
+        }
+        if let Some(faulty) = &mut self.faulty {
+            faulty.all = faulty.all.shifted(step_ms);
+            faulty.same_worst = faulty.same_worst.shifted(step_ms);
+        }
+        if let Some((_, at)) = &mut self.not_looked {
+            *at = at.shifted(step_ms);
+        }
+    }
+}
+
+fn propose(cause: &Cause, streak: Streak) -> Proposal {
+    Proposal { to: Condition::Because(cause.clone()), at: streak.first, looks: streak.count }
+}

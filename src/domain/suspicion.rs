@@ -1,0 +1,131 @@
+//! Self-suspicion: if most of everything fails at once, our own network is suspected first.
+//!
+//! Counts what was looked at within a window, once each, by its newest result. Points that were dead before say nothing
+//! about us and are not reported here. While most of the link probes are answered, our own network works.
+
+use crate::domain::{LinkCode, PointCode, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// When we suspect ourselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SuspicionLimits {
+    /// More than this share of what was looked at fails in the network layer.
+    pub ratio: f64,
+    /// ..of at least this many points.
+    pub least_points: usize,
+    /// ..within this time. Not longer than the confirmation, so that it speaks before any point is called offline.
+    pub window: Duration,
+}
+
+/// What a look or probe says about our own network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Something came back.
+    Alive,
+    /// It failed in the network layer.
+    NetworkFailure,
+}
+
+/// The newest results within the window.
+#[derive(Clone, Debug)]
+struct Recent<K> {
+    newest: BTreeMap<K, (Timestamp, Sign)>,
+    queue: VecDeque<(Timestamp, K)>,
+    failed: usize,
+}
+
+impl<K: Ord + Clone> Recent<K> {
+    const fn new() -> Self {
+        Self { newest: BTreeMap::new(), queue: VecDeque::new(), failed: 0 }
+    }
+
+    fn observe(&mut self, key: &K, at: Timestamp, sign: Sign) {
+        if let Some((_, Sign::NetworkFailure)) = self.newest.insert(key.clone(), (at, sign)) {
+            self.failed -= 1;
+        }
+        self.failed += usize::from(sign == Sign::NetworkFailure);
+        self.queue.push_back((at, key.clone()));
+    }
+
+    fn forget_before(&mut self, limit: Timestamp) {
+        while let Some((at, key)) = self.queue.pop_front_if(|(at, _)| *at < limit) {
+            if self.newest.get(&key).is_some_and(|(newest, _)| *newest <= at)
+                && let Some((_, Sign::NetworkFailure)) = self.newest.remove(&key)
+            {
+                self.failed -= 1;
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.newest.clear();
+        self.queue.clear();
+        self.failed = 0;
+    }
+
+    /// Whether more than `ratio` of what was looked at failed.
+    #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^52 looks")]
+    fn fails_more_than(&self, ratio: f64) -> bool {
+        self.failed as f64 > ratio * self.newest.len() as f64
+    }
+}
+
+/// Whether we suspect ourselves, and what was seen lately.
+#[derive(Clone, Debug)]
+pub struct Suspicion {
+    limits: SuspicionLimits,
+    points: Recent<PointCode>,
+    links: Recent<LinkCode>,
+    since: Option<Timestamp>,
+}
+
+impl Suspicion {
+    /// Suspects nothing.
+    pub const fn new(limits: SuspicionLimits) -> Self {
+        Self { limits, points: Recent::new(), links: Recent::new(), since: None }
+    }
+
+    /// Takes a look at a point.
+    pub fn observe_point(&mut self, point: &PointCode, at: Timestamp, sign: Sign) {
+        self.points.observe(point, at, sign);
+    }
+
+    /// Takes a probe of a link.
+    pub fn observe_link(&mut self, link: &LinkCode, at: Timestamp, sign: Sign) {
+        self.links.observe(link, at, sign);
+    }
+
+    /// Since when we suspect ourselves.
+    pub const fn since(&self) -> Option<Timestamp> {
+        self.since
+    }
+
+    /// Points that failed, and that were looked at, within the window.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.points.failed, self.points.newest.len())
+    }
+
+    /// Decides at `now`; returns whether the answer changed. Too few looks leave it as it is.
+    pub fn decide(&mut self, now: Timestamp) -> bool {
+        let limit = now.minus(self.limits.window);
+        self.points.forget_before(limit);
+        self.links.forget_before(limit);
+        if self.points.newest.len() < self.limits.least_points {
+            return false;
+        }
+        let links_fail = self.links.newest.is_empty() || self.links.fails_more_than(self.limits.ratio);
+        let suspects = links_fail && self.points.fails_more_than(self.limits.ratio);
+        let changed = suspects != self.since.is_some();
+        if changed {
+            self.since = suspects.then_some(now);
+        }
+        changed
+    }
+
+    /// Starts anew after our own stall: what was seen before says nothing about now.
+    pub fn forget(&mut self) {
+        self.points.clear();
+        self.links.clear();
+    }
+}
