@@ -6,6 +6,9 @@
 pub mod nearest;
 pub mod reader;
 mod settings;
+mod targets;
+
+pub use targets::load_targets;
 
 pub use reader::{ConfigFaults, Fault};
 

@@ -221,11 +221,15 @@ impl Point {
             && self.retired.is_none_or(|retired| at < retired)
     }
 
-    /// The part of `window` in which the point is counted: within `[commissioned, retired)`.
-    pub fn considered_in(&self, window: Window) -> Option<Window> {
-        let counted = Window::new(self.commissioned, self.retired.unwrap_or(Timestamp::MAX))?;
+    /// The time in which the point is counted, `[commissioned, retired)`.
+    pub fn counted(&self) -> Option<Window> {
         let gone = self.status == PointStatus::Removed && self.retired.is_none();
-        if gone { None } else { counted.intersect(window) }
+        if gone { None } else { Window::new(self.commissioned, self.retired.unwrap_or(Timestamp::MAX)) }
+    }
+
+    /// The part of `window` in which the point is counted.
+    pub fn considered_in(&self, window: Window) -> Option<Window> {
+        self.counted()?.intersect(window)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::coverage::Ratio;
 use crate::domain::indicator::FigureId;
 use crate::domain::place::PlaceKind;
-use crate::domain::{PointClass, Timestamp};
+use crate::domain::{Day, PointClass};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -53,8 +53,8 @@ pub struct HighDefinition {
     pub width: u32,
     /// Least height in pixels.
     pub height: u32,
-    /// Points installed from this instant on are new ones.
-    pub new_since: Timestamp,
+    /// Points installed from this day on are new ones.
+    pub new_since: Day,
 }
 
 impl Targets {

@@ -86,6 +86,27 @@ impl Tally {
     }
 }
 
+/// A span of one measured state: what the sums need of a [`StateInterval`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The span of time.
+    pub window: Window,
+    /// The state.
+    pub state: State,
+}
+
+impl From<&StateInterval> for Span {
+    fn from(interval: &StateInterval) -> Self {
+        Self { window: interval.window, state: interval.condition.state() }
+    }
+}
+
+impl From<&Span> for Span {
+    fn from(span: &Span) -> Self {
+        *span
+    }
+}
+
 /// A piece of a point's time: one measured state, wholly inside or wholly outside every exclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -172,20 +193,20 @@ pub fn subtract(window: Window, holes: &[Window]) -> Vec<Window> {
 
 /// Walks a point's time in `considered`: every instant exactly once, in order.
 ///
-/// `intervals` are in order of their start; where two overlap (a corrupt history) the earlier one holds, so that the
-/// sum is never more than the window. Time without an interval is `unknown`. `exclusions` are a [`union`].
-pub fn pieces<'a>(
-    intervals: impl IntoIterator<Item = &'a StateInterval>,
+/// `spans` are in order of their start; where two overlap (a corrupt history) the earlier one holds, so that the sum is
+/// never more than the window. Time without a span is `unknown`. `exclusions` are a [`union`].
+pub fn pieces<S: Into<Span>>(
+    spans: impl IntoIterator<Item = S>,
     considered: Window,
     exclusions: &[Window],
 ) -> Vec<Piece> {
     let mut found = Vec::new();
     let mut from = considered.start();
-    for interval in intervals {
-        let Some(window) = interval.window.intersect(considered) else { continue };
+    for span in spans {
+        let Span { window, state } = span.into();
+        let Some(window) = window.intersect(considered) else { continue };
         cut(&mut found, Window::new(from, window.start()), State::Unknown, exclusions);
-        let start = from.max(window.start());
-        cut(&mut found, Window::new(start, window.end()), interval.condition.state(), exclusions);
+        cut(&mut found, Window::new(from.max(window.start()), window.end()), state, exclusions);
         from = from.max(window.end());
     }
     cut(&mut found, Window::new(from, considered.end()), State::Unknown, exclusions);

@@ -1,0 +1,1 @@
+//! Each indicator on a small village network, counted by hand.
