@@ -58,19 +58,19 @@ const OPEN_LITE: &str = "
         evidence = excluded.evidence
     WHERE point_state.since_ms < excluded.since_ms";
 
-const APPLY_PG: &str = "
-    WITH given AS (
-        SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-            $8::text[]) AS t (point, at_ms, state, cause, detail, provenance, decided_ms, evidence)
-    ), held AS (
-        SELECT point_state.*, given.at_ms FROM given JOIN point_state USING (point)
-        WHERE point_state.since_ms < given.at_ms ORDER BY point FOR UPDATE OF point_state
-    ), closed AS (
-        INSERT INTO interval (point, start_ms, end_ms, state, cause, detail, provenance, decided_ms, evidence)
-        SELECT point, since_ms, at_ms, state, cause, detail, provenance, decided_ms, evidence FROM held
-    )
+/// A statement of its own: in one with the update below, PostgreSQL may update first and then skip the locked row.
+const CLOSE_PG: &str = "
+    INSERT INTO interval (point, start_ms, end_ms, state, cause, detail, provenance, decided_ms, evidence)
+    SELECT held.point, held.since_ms, given.at_ms, held.state, held.cause, held.detail, held.provenance,
+        held.decided_ms, held.evidence
+    FROM unnest($1::text[], $2::bigint[]) AS given (point, at_ms)
+    JOIN point_state AS held ON held.point = given.point
+    WHERE held.since_ms < given.at_ms ORDER BY held.point FOR UPDATE OF held";
+
+const OPEN_PG: &str = "
     INSERT INTO point_state (point, since_ms, state, cause, detail, provenance, decided_ms, evidence)
-    SELECT point, at_ms, state, cause, detail, provenance, decided_ms, evidence FROM given
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+        $8::text[])
     ON CONFLICT (point) DO UPDATE SET since_ms = excluded.since_ms, state = excluded.state, cause = excluded.cause,
         detail = excluded.detail, provenance = excluded.provenance, decided_ms = excluded.decided_ms,
         evidence = excluded.evidence
@@ -331,7 +331,8 @@ async fn apply_lite(tx: &mut SqliteConnection, round: &[&Transition]) -> Result<
 async fn apply_pg(tx: &mut PgConnection, round: &[&Transition]) -> Result<u64, sqlx::Error> {
     let points: Vec<&str> = round.iter().map(|transition| transition.point.as_str()).collect();
     let instants: Vec<i64> = round.iter().map(|transition| transition.at.as_millis()).collect();
-    let applied = sqlx::query(APPLY_PG)
+    sqlx::query(CLOSE_PG).bind(&points).bind(&instants).execute(&mut *tx).await?;
+    let applied = sqlx::query(OPEN_PG)
         .bind(&points)
         .bind(&instants)
         .bind(round.iter().map(|transition| transition.to.state().as_str()).collect::<Vec<_>>())
