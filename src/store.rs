@@ -5,12 +5,17 @@
 
 pub mod credential;
 pub mod exclusion;
+pub mod fact;
 mod heartbeat;
 pub mod inventory;
 pub mod month;
+pub mod observation;
 pub mod timeline;
+pub mod writer;
 
+pub use fact::PointFacts;
 pub use timeline::{KeptInterval, OpenState};
+pub use writer::{Record, WriterStatus};
 
 use crate::domain::{DivisionCode, DivisionLevel};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -53,6 +58,12 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database did not answer in time.
+    #[error("{operation}: no answer in time")]
+    Deadline {
+        /// What was tried.
+        operation: &'static str,
+    },
     /// A row holds what this version cannot read.
     #[error("read {what} `{value}`")]
     Corrupt {
@@ -64,6 +75,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What was tried, in words.
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Self::Url | Self::Open(_) => "open the database",
+            Self::Migrate(_) => "migrate the database",
+            Self::Statement { operation, .. } | Self::Deadline { operation } => operation,
+            Self::Corrupt { what, .. } => what,
+        }
+    }
+
     /// Names the operation that failed; for `map_err`.
     pub(crate) fn at(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { operation, source }

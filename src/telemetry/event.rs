@@ -111,6 +111,22 @@ pub fn batch_failed(row_count: usize, error: &(dyn Error + 'static)) {
     tracing::error!(row_count, error = %Chain(error), "{row_count} rows could not be written and are kept");
 }
 
+/// Records were given up because the buffer was full or the service ended.
+pub fn records_dropped(transition_count: u64, observation_count: u64) {
+    METRICS.dropped_records.with_label_values(&["transition"]).inc_by(transition_count);
+    METRICS.dropped_records.with_label_values(&["observation"]).inc_by(observation_count);
+    tracing::error!(
+        transition_count,
+        observation_count,
+        "{transition_count} transitions and {observation_count} observations are lost: the database did not take them"
+    );
+}
+
+/// The records that wait for the database were counted.
+pub fn buffer_measured(record_count: usize) {
+    METRICS.buffered_records.set(i64::try_from(record_count).unwrap_or(i64::MAX));
+}
+
 /// A transition lies before its point's open interval and was not applied: the timeline is not rewritten.
 pub fn transition_refused(point: &str, at: Timestamp, since: Timestamp) {
     METRICS.transitions_refused.inc();

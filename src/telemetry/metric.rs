@@ -35,6 +35,8 @@ pub struct Metrics {
     pub(super) heartbeat: GaugeVec,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
+    pub(super) buffered_records: IntGauge,
+    pub(super) dropped_records: IntCounterVec,
     pub(super) transitions_refused: IntCounter,
     pub(super) database_size: IntGauge,
     pub(super) clock_offset: Gauge,
@@ -102,6 +104,12 @@ impl Metrics {
                 "db_commit_failures_total",
                 "Batches that the database refused; they are tried again.",
             ),
+            buffered_records: int_gauge("db_buffered_records", "Records that wait for the database."),
+            dropped_records: counter_vec(
+                "db_dropped_records_total",
+                "Records given up because the buffer was full or the service ended.",
+                &["kind"],
+            ),
             transitions_refused: counter(
                 "db_transitions_refused_total",
                 "Changes of condition that lie before the open interval of their point and were not kept.",
@@ -136,7 +144,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 20] = [
+        let collectors: [Box<dyn Collector>; 22] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -148,6 +156,8 @@ impl Metrics {
             Box::new(self.heartbeat.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
+            Box::new(self.buffered_records.clone()),
+            Box::new(self.dropped_records.clone()),
             Box::new(self.transitions_refused.clone()),
             Box::new(self.database_size.clone()),
             Box::new(self.clock_offset.clone()),
@@ -172,6 +182,9 @@ impl Metrics {
                     self.probe_failures.with_label_values(&[module, group.as_str(), stage.as_str()]).reset();
                 }
             }
+        }
+        for kind in ["transition", "observation"] {
+            self.dropped_records.with_label_values(&[kind]).reset();
         }
         for worker in Worker::ALL {
             self.heartbeat.with_label_values(&[worker.as_str()]).set(0.0);

@@ -1,6 +1,9 @@
 //! The contract of the store: every method, on SQLite and on PostgreSQL.
 
+mod fact;
 mod fixture;
 mod heartbeat;
+mod observation;
 mod schema;
 mod timeline;
+mod writer;
