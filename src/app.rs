@@ -4,6 +4,7 @@
 
 mod check_config;
 mod cli;
+mod simulate;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::CheckConfig(arg) => check_config::run(&arg),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Migrate(_)
@@ -38,7 +40,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         | Command::Export(_)
         | Command::Probe(_)
         | Command::Report(_)
-        | Command::Simulate(_)
         | Command::Openapi
         | Command::Token(_)
         | Command::Backup(_)

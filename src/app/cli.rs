@@ -158,6 +158,18 @@ pub(crate) struct SimulateArgs {
     /// Leave the scripted faults out
     #[arg(long)]
     pub(crate) no_faults: bool,
+    /// Seconds that each scripted fault stays before it moves on
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) stay: u64,
+    /// Watch so many points without pause and the others not at all, instead of patrols
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) continuous: Option<usize>,
+    /// End when standard input closes, as a child of `demo` does
+    #[arg(long, hide = true)]
+    pub(crate) attached: bool,
+    /// Give one order to the simulator that runs on DIR and print its answer; `help` lists the orders
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) tell: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -74,7 +74,7 @@ fn is_digits(text: &str, count: usize) -> bool {
 }
 
 fn is_digit(text: &str, range: std::ops::RangeInclusive<u32>) -> bool {
-    is_digits(text, 1) && text.parse().is_ok_and(|digit| range.contains(&digit))
+    is_digits(text, 1) && text.parse::<u32>().is_ok_and(|digit| range.contains(&digit))
 }
 
 fn is_on_earth(position: &Position) -> bool {

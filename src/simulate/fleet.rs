@@ -128,6 +128,26 @@ pub const fn asks_for_user(media: usize) -> bool {
     media % 2 == 1
 }
 
+/// How a shared media is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// H.264.
+    H264,
+    /// H.265 whose random-access pictures are IDR.
+    H265,
+    /// H.265 with open groups: its random-access pictures are CRA, after the first.
+    H265Open,
+}
+
+/// How the shared media with this number is coded: six in ten H.264, three H.265, one H.265 with open groups.
+pub const fn coding(media: usize) -> Coding {
+    match media / 2 {
+        ..6 => Coding::H264,
+        6..9 => Coding::H265,
+        9.. => Coding::H265Open,
+    }
+}
+
 fn secrets() -> Vec<Secret> {
     let secret = |county: &ground::County| Secret {
         name: credential_name(county.code),
