@@ -14,6 +14,7 @@ pub mod division;
 pub mod exclusion;
 pub mod finding;
 pub mod flap;
+pub mod gap;
 pub mod grid;
 pub mod history;
 pub mod indicator;

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod coverage;
 pub mod domain;
 pub mod health;
 pub mod ingest;

@@ -10,6 +10,7 @@ mod heartbeat;
 pub mod inventory;
 pub mod month;
 pub mod observation;
+pub mod span;
 pub mod timeline;
 pub mod writer;
 

@@ -3,7 +3,11 @@
 //! Owns who may approve and what a complete request is. An exclusion never changes what was measured: it lies over
 //! the measured states, and every report shows the figures with and without it.
 
-use crate::domain::{DivisionCode, ExclusionKind, LinkCode, Point, PointCode, SiteCode, Timestamp, Window};
+use crate::domain::path::PathTree;
+use crate::domain::timeline::union;
+use crate::domain::{
+    DivisionCode, ExclusionKind, Inventory, LinkCode, Point, PointCode, SiteCode, Timestamp, Window,
+};
 use std::time::Duration;
 
 /// Which points an exclusion is about.
@@ -157,6 +161,46 @@ impl Exclusion {
             ExclusionScope::Division(division) => division.contains(&point.village),
             ExclusionScope::Link(link) => path.contains(link),
         }
+    }
+}
+
+/// Effective exclusions over one inventory, asked point by point.
+#[derive(Debug)]
+pub struct ExclusionMap<'a> {
+    effective: Vec<&'a Exclusion>,
+    inventory: &'a Inventory,
+    paths: PathTree,
+}
+
+impl<'a> ExclusionMap<'a> {
+    /// Takes the effective ones of `exclusions`.
+    pub fn new(inventory: &'a Inventory, exclusions: &'a [Exclusion]) -> Self {
+        let effective: Vec<&Exclusion> = exclusions.iter().filter(|it| it.is_effective()).collect();
+        let needs_paths = effective.iter().any(|it| matches!(it.scope, ExclusionScope::Link(_)));
+        let paths = if needs_paths { PathTree::new(&inventory.links) } else { PathTree::default() };
+        Self { effective, inventory, paths }
+    }
+
+    /// The exclusions that cover a point, in the order of entry.
+    pub fn of(&self, point: &Point) -> impl Iterator<Item = &'a Exclusion> {
+        let path = if self.paths.is_empty() { Vec::new() } else { self.path(point) };
+        self.effective.iter().copied().filter(move |exclusion| exclusion.covers(point, &path))
+    }
+
+    /// The union of the windows in which a point is excluded.
+    pub fn windows(&self, point: &Point) -> Vec<Window> {
+        if self.effective.is_empty() {
+            Vec::new()
+        } else {
+            union(self.of(point).map(|it| it.window).collect())
+        }
+    }
+
+    /// The codes of the links from the point's first one upwards.
+    fn path(&self, point: &Point) -> Vec<LinkCode> {
+        let first = self.inventory.link_of(point).and_then(|link| self.paths.id(&link.code));
+        let upwards = first.map_or(&[][..], |first| self.paths.ancestors(first));
+        upwards.iter().filter_map(|link| self.paths.code(*link).cloned()).collect()
     }
 }
 

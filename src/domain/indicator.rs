@@ -190,9 +190,24 @@ impl Measure {
         matches!(self, Self::IntactInstalled | Self::IntactOnline | Self::Record)
     }
 
-    /// The states that make the numerator and the denominator of a time-weighted measure.
+    /// Whether time is counted, and not things.
     pub const fn is_time_weighted(self) -> bool {
         matches!(self.unit(), Unit::Milliseconds)
+    }
+
+    /// Whether the history of each point is needed; time alone also comes from daily sums.
+    pub const fn needs_history(self) -> bool {
+        matches!(self, Self::EffectiveVillage | Self::EffectiveGrid | Self::Networked | Self::Repair)
+    }
+
+    /// Whether it looks at what was measured of the stream.
+    pub const fn needs_measured(self) -> bool {
+        matches!(self, Self::HighDefinition | Self::HighDefinitionNew | Self::Clock)
+    }
+
+    /// Whether exclusions can change it.
+    pub const fn depends_on_exclusions(self) -> bool {
+        self.is_time_weighted() || self.needs_history()
     }
 }
 

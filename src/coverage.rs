@@ -1,0 +1,72 @@
+//! Floor 4: the figures of the four targets for any division and window, the lists behind them and the gaps.
+//!
+//! Gathers what the pure survey of `domain` needs (inventory as of the window, spans, facts, roll-ups, exclusions) and
+//! carries its result; decides nothing. `document` owns the JSON and CSV form of a report.
+
+pub mod approval;
+pub mod document;
+pub mod gap;
+mod gather;
+pub mod list;
+pub mod report;
+pub mod table;
+
+pub use gap::gaps;
+pub use list::{ListKind, ListPage, list};
+pub use report::{CoverageReport, Selection, report};
+
+use crate::clock::Clock;
+use crate::domain::{Calendar, Inventory, Targets, Timestamp, Window};
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What the figures are computed from; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct CoverageContext {
+    /// History, facts, exclusions, inventories of the past.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Days of the configured zone.
+    pub calendar: Calendar,
+    /// Rules, thresholds and targets.
+    pub targets: Arc<Targets>,
+    /// The inventory of now.
+    pub inventory: watch::Receiver<Arc<Inventory>>,
+}
+
+/// Why figures could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum CoverageError {
+    /// Nothing of the window has passed yet.
+    #[error("the window begins after now")]
+    Future,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The computation was cut off.
+    #[error("compute the figures")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl CoverageContext {
+    /// The part of a window that has passed.
+    pub fn passed(&self, window: Window) -> Result<Window, CoverageError> {
+        Window::new(window.start(), window.end().min(self.clock.now())).ok_or(CoverageError::Future)
+    }
+
+    /// The inventory as it was at `at`; the shared one where nothing changed since.
+    pub(crate) async fn inventory_at(&self, at: Timestamp) -> Result<Arc<Inventory>, CoverageError> {
+        let now = self.clock.now();
+        if at >= now || self.store.inventory_changes(at, now).await?.is_empty() {
+            return Ok(self.inventory.borrow().clone());
+        }
+        Ok(Arc::new(self.store.load_inventory_at(at).await?))
+    }
+}
+
+/// The last instant inside a window: what holds then is what the window's lists show.
+pub(crate) fn last_instant(window: Window) -> Timestamp {
+    Timestamp::from_millis(window.end().as_millis().saturating_sub(1))
+}
