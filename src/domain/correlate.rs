@@ -106,7 +106,7 @@ pub struct Member {
 
 /// Infers the status of a link from the points behind it: since something last came through (`alive`), every look at
 /// three points or more failed in the network layer, one of them confirmed, the looks spread over the confirmation time and
-/// over more than one branch. A point that was dead before says nothing.
+/// over more than one branch (a single branch below is to blame itself). A point that was dead before says nothing.
 pub fn infer(members: impl IntoIterator<Item = Member>, alive: Timestamp, rules: &Rules) -> Inference {
     let (mut watched, mut failed) = (0_usize, 0_usize);
     let (mut first, mut last, mut confirmed) = (Timestamp::MAX, Timestamp::MIN, false);
@@ -121,7 +121,7 @@ pub fn infer(members: impl IntoIterator<Item = Member>, alive: Timestamp, rules:
             confirmed |= rules.confirm(failing);
         }
     }
-    let widespread = failed_branches.len() >= 2 || branches.len() < 2;
+    let widespread = failed_branches.len() >= 2 || branches == BTreeSet::from([None]);
     if !confirmed || !widespread || last.since(first) < rules.confirm_time {
         Inference::Nothing
     } else if failed >= LEAST_TO_INFER {

@@ -211,9 +211,14 @@ impl LinkMachine {
         }
     }
 
-    /// Goes down by inference from the points behind the link.
+    /// Enters `suspected`, which is only ever inferred from points.
     pub fn enter_inferred(&mut self, status: LinkStatus, at: Timestamp) {
         self.enter(status, at);
+        self.inferred = true;
+    }
+
+    /// Notes that the points behind the link said it, not a probe.
+    pub const fn mark_inferred(&mut self) {
         self.inferred = true;
     }
 

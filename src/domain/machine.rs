@@ -368,23 +368,37 @@ impl Machine {
         }
     }
 
-    /// Forgets every unconfirmed look: what was seen before a link came back, or while we suspected ourselves, says
-    /// nothing about the point. Staleness counts from `now` on.
+    /// Forgets the failed looks that began before `at`: a dead link explained them, or our own network did.
+    /// Staleness counts from `at` on.
+    pub fn forget_failures_before(&mut self, at: Timestamp) {
+        self.failed = self.failed.take().filter(|failing| failing.all.first >= at);
+        self.conclusive = self.conclusive.max(at);
+    }
+
+    /// Forgets every look: the point was changed, what was seen before says nothing about it.
     pub fn forget_looks(&mut self, now: Timestamp) {
         (self.failed, self.video, self.clean, self.faulty, self.not_looked) = (None, None, None, None, None);
         self.conclusive = self.conclusive.max(now);
-        self.last_start = self.last_start.max(now);
+    }
+
+    /// Lets a verdict that was derived from elsewhere become stale at `now`, not in the past.
+    pub fn expire_at(&mut self, now: Timestamp, rules: &Rules) {
+        self.conclusive = self.conclusive.max(now.minus(rules.stale_after));
+    }
+
+    /// End of the last look that told something about video.
+    pub const fn conclusive(&self) -> Timestamp {
+        self.conclusive
     }
 
     /// The next instant at which time alone may change something.
     pub fn due(&self, rules: &Rules) -> Timestamp {
-        let held = self
-            .failed
-            .as_ref()
-            .filter(|failing| {
-                failing.cause == Cause::WrongCredential && self.condition.cause() != Some(&failing.cause)
-            })
-            .map_or(Timestamp::MAX, |failing| failing.same_cause.first.plus(rules.confirm_time));
+        let held = match &self.failed {
+            Some(failing) if failing.cause == Cause::WrongCredential && self.suspected().is_some() => {
+                failing.same_cause.first.plus(rules.confirm_time)
+            }
+            Some(_) | None => Timestamp::MAX,
+        };
         let stale = match self.condition.state() {
             State::Unknown => Timestamp::MAX,
             State::Good
@@ -394,8 +408,7 @@ impl Machine {
             | State::Unreachable
             | State::Excluded => self.conclusive.plus(rules.stale_after),
         };
-        let look = self.look_due(rules).unwrap_or(Timestamp::MAX);
-        held.min(stale).min(look)
+        held.min(stale)
     }
 
     /// When the next look is wanted so that something unconfirmed is decided in time; `None` when nothing waits, or

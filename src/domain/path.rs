@@ -39,6 +39,7 @@ pub struct PathTree {
     nodes: Vec<Node>,
     by_code: BTreeMap<LinkCode, LinkId>,
     top_down: Vec<LinkId>,
+    rank: Vec<usize>,
 }
 
 impl PathTree {
@@ -47,7 +48,7 @@ impl PathTree {
     pub fn new(links: &BTreeMap<LinkCode, Link>) -> Self {
         let by_code: BTreeMap<_, _> = links.keys().cloned().zip((0..).map(LinkId)).collect();
         let nodes = links.values().map(|link| Node::new(link, &by_code)).collect();
-        let mut tree = Self { nodes, by_code, top_down: Vec::new() };
+        let mut tree = Self { nodes, by_code, top_down: Vec::new(), rank: Vec::new() };
         tree.connect();
         tree
     }
@@ -70,6 +71,9 @@ impl PathTree {
         self.top_down = ids;
         let depths: Vec<usize> = self.nodes.iter().map(|node| node.ancestors.len()).collect();
         self.top_down.sort_by_key(|id| (depths.get(id.0).copied(), *id));
+        let mut ranked: Vec<(LinkId, usize)> = self.top_down.iter().copied().zip(0..).collect();
+        ranked.sort_unstable();
+        self.rank = ranked.into_iter().map(|(_, rank)| rank).collect();
     }
 
     /// The link itself and the links above, nearest first, through the nodes that `passes` lets through.
@@ -121,6 +125,11 @@ impl PathTree {
     /// Every link, those with the fewest links above first: a link stands after all of its parents.
     pub fn top_down(&self) -> &[LinkId] {
         &self.top_down
+    }
+
+    /// Place of a link in [`PathTree::top_down`].
+    pub fn rank(&self, id: LinkId) -> usize {
+        self.rank.get(id.0).copied().unwrap_or(usize::MAX)
     }
 
     /// The links directly above.

@@ -3,7 +3,7 @@
 //! Counts what was looked at within a window, once each, by its newest result. Points that were dead before say nothing
 //! about us and are not reported here. While most of the link probes are answered, our own network works.
 
-use crate::domain::{LinkCode, PointCode, Timestamp};
+use crate::domain::{LinkCode, Outcome, PointCode, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -25,6 +25,19 @@ pub enum Sign {
     Alive,
     /// It failed in the network layer.
     NetworkFailure,
+}
+
+impl Sign {
+    /// What the outcome of a look says about the network between us and the point. Silence after a connection (a
+    /// stall, no packets, no RTSP answer) says nothing: a link may have died meanwhile.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Video(_) | Outcome::Answered(_) => Some(Self::Alive),
+            Outcome::Failed(failure) if failure.cause.is_network_layer() => Some(Self::NetworkFailure),
+            Outcome::Failed(failure) => failure.status.map(|_| Self::Alive),
+            Outcome::NotLooked(_) => None,
+        }
+    }
 }
 
 /// The newest results within the window.

@@ -90,6 +90,11 @@ pub fn own_network_suspected(failed: usize, looked: usize) {
     );
 }
 
+/// Most of everything answers again.
+pub fn own_network_cleared() {
+    tracing::info!("our own network is no longer suspected");
+}
+
 /// A worker gave a sign of life.
 pub fn worker_alive(worker: Worker, at: Timestamp) {
     METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));

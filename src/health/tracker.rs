@@ -1,0 +1,344 @@
+//! The tracker: every live state, moved by findings and by time.
+//!
+//! A plain value whose steps take the time as an argument; `task` runs it. Findings of one instant are taken first
+//! (`apply`) and decided together (`settle`), so that their order does not matter. What follows from a decision leaves
+//! as [`Effects`].
+
+mod change;
+mod decide;
+mod link;
+mod overlay;
+mod task;
+mod tracked;
+mod view;
+
+pub use task::{TrackerInputs, TrackerOutputs, run};
+
+use crate::domain::judge::{Verdict, judge};
+use crate::domain::link_machine::LinkMachine;
+use crate::domain::path::{LinkId, PathTree};
+use crate::domain::suspicion::{Sign, Suspicion};
+use crate::domain::{
+    Cause, Condition, Exclusion, Finding, Inventory, LinkObservation, Observation, Order, Outcome, PointCode,
+    State, Timestamp, Transition,
+};
+use crate::health::restore;
+use crate::health::settings::TrackerSettings;
+use crate::health::snapshot::LivePoint;
+use crate::store::OpenState;
+use crate::telemetry;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tracked::Tracked;
+
+/// What follows from the decisions of a step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Changes of points, in the order in which they were decided.
+    pub transitions: Vec<Transition>,
+    /// Wishes to the watchers.
+    pub orders: Vec<Order>,
+}
+
+/// Every live state of the network.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: TrackerSettings,
+    inventory: Arc<Inventory>,
+    exclusions: Arc<Vec<Exclusion>>,
+    tree: PathTree,
+    /// Points by code; `due`, `live` and the members of `layout` follow the same order.
+    points: Vec<Tracked>,
+    /// When time alone may change a point: scanned at each tick, so kept apart and small.
+    due: Vec<Timestamp>,
+    live: Vec<Arc<LivePoint>>,
+    links: Vec<LinkMachine>,
+    layout: Vec<link::Layout>,
+    suspicion: Suspicion,
+    /// Whether any point has answered since start; before that the first round may be about us.
+    any_answered: bool,
+    touched_points: BTreeSet<usize>,
+    touched_links: BTreeSet<LinkId>,
+    /// Links without a probe's answer behind which looks fail: inferred at the next tick.
+    silent_links: BTreeSet<LinkId>,
+    /// The next start or end of an exclusion.
+    overlay_until: Timestamp,
+    round: Round,
+    /// The last tick; a long time without one is a stall of ours.
+    last_tick: Timestamp,
+    /// Looks that began before this say nothing: we stood still meanwhile.
+    void_before: Timestamp,
+    view: view::View,
+    effects: Effects,
+}
+
+/// The first round of looks after start, or after an outage of ours.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    ends_at: Timestamp,
+    left: usize,
+}
+
+impl Tracker {
+    /// Starts with the states that the store left open; `heartbeat` is our last sign of life.
+    pub fn new(
+        settings: TrackerSettings,
+        inventory: Arc<Inventory>,
+        restored: &[OpenState],
+        heartbeat: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let mut tracker = Self {
+            settings,
+            inventory: Arc::default(),
+            exclusions: Arc::default(),
+            tree: PathTree::default(),
+            points: Vec::new(),
+            due: Vec::new(),
+            live: Vec::new(),
+            links: Vec::new(),
+            layout: Vec::new(),
+            suspicion: Suspicion::new(settings.suspicion),
+            any_answered: false,
+            touched_points: BTreeSet::new(),
+            touched_links: BTreeSet::new(),
+            silent_links: BTreeSet::new(),
+            overlay_until: Timestamp::MAX,
+            round: Round { ends_at: now.plus(settings.rules.stale_after), left: 0 },
+            last_tick: now,
+            void_before: Timestamp::MIN,
+            view: view::View::default(),
+            effects: Effects::default(),
+        };
+        tracker.restore(restored, heartbeat, now);
+        tracker.change_inventory(inventory, now);
+        tracker.remember_down_links();
+        tracker.restart_round(now);
+        tracker
+    }
+
+    fn restore(&mut self, restored: &[OpenState], heartbeat: Option<Timestamp>, now: Timestamp) {
+        let alive = restore::last_sign_of_life(heartbeat, restored).unwrap_or(now);
+        for open in restored {
+            let (machine, transition) = restore::resume(open, alive, now);
+            self.points.push(Tracked::new(open.point, machine));
+            self.effects.transitions.extend(transition);
+        }
+        self.points.sort_unstable_by_key(|point| point.code);
+    }
+
+    fn restart_round(&mut self, now: Timestamp) {
+        self.points.iter_mut().for_each(|point| point.seen = !point.watched);
+        let left = self.points.iter().filter(|point| !point.seen).count();
+        self.round = Round { ends_at: now.plus(self.settings.rules.stale_after), left };
+    }
+
+    /// Whether every watched point was looked at once since start, or had the time to be.
+    fn first_round_done(&self, now: Timestamp) -> bool {
+        self.round.left == 0 || now >= self.round.ends_at
+    }
+
+    fn mark_seen(&mut self, index: usize) {
+        if let Some(point) = self.points.get_mut(index).filter(|point| !point.seen) {
+            point.seen = true;
+            self.round.left = self.round.left.saturating_sub(1);
+        }
+    }
+
+    fn index_of(&self, code: PointCode) -> Option<usize> {
+        self.points.binary_search_by_key(&code, |point| point.code).ok()
+    }
+
+    /// Takes a finding. Its consequences are decided by the next [`Tracker::settle`].
+    pub fn apply(&mut self, finding: &Finding, now: Timestamp) {
+        match finding {
+            Finding::Look(observation) => self.apply_look(observation, now),
+            Finding::Link(observation) => self.apply_probe(observation, now),
+        }
+    }
+
+    fn apply_look(&mut self, observation: &Observation, now: Timestamp) {
+        let Some(index) = self.index_of(observation.point) else { return };
+        if self.touched_points.contains(&index) {
+            self.settle(now);
+        }
+        let (inventory, thresholds) = (Arc::clone(&self.inventory), self.settings.thresholds);
+        let Some(record) = inventory.points.get(&observation.point) else { return };
+        let Some(point) = self.points.get_mut(index).filter(|point| point.watched) else { return };
+        let verdict = judge(observation, &point.norm.expectation(record), &thresholds);
+        let verdict = if observation.started < self.void_before { void(verdict) } else { verdict };
+        point.take(observation, &verdict);
+        if verdict == Verdict::Reachable && point.machine.condition().state() == State::Offline {
+            let points = vec![point.code];
+            self.effects.orders.push(Order::LookSoon { points, spread: decide::SOON });
+        }
+        if matches!(verdict, Verdict::NotLooked(Cause::CredentialHold)) {
+            self.view.touch_hold();
+        }
+        self.view.touch_point();
+        self.note_sign(index, observation, &verdict, now);
+        self.touched_points.insert(index);
+        self.mark_seen(index);
+    }
+
+    /// Notes what the look says about the links on the path and about our own network.
+    fn note_sign(&mut self, index: usize, observation: &Observation, verdict: &Verdict, now: Timestamp) {
+        let Some(point) = self.points.get_mut(index) else { return };
+        let sign = match verdict {
+            Verdict::NotLooked(_) => None,
+            Verdict::Good(_) | Verdict::Faulty(..) | Verdict::Failed(_) | Verdict::Reachable => {
+                Sign::of(&observation.outcome)
+            }
+        };
+        let (code, link, known) = (point.code, point.link, point.answered);
+        match sign {
+            Some(Sign::Alive) => {
+                point.answered = true;
+                self.any_answered = true;
+                self.suspicion.observe_point(&code, now, Sign::Alive);
+                self.note_passage(link, observation.started);
+            }
+            Some(Sign::NetworkFailure) => {
+                let dead_before =
+                    matches!(point.machine.condition().state(), State::Offline | State::Unreachable);
+                if !dead_before && (known || !self.any_answered) {
+                    self.suspicion.observe_point(&code, now, Sign::NetworkFailure);
+                }
+                self.note_silence(link, observation.started);
+            }
+            None => {}
+        }
+        if matches!(observation.outcome, Outcome::Failed(_)) && sign != Some(Sign::Alive) {
+            self.ask_neighbours(index, now);
+        }
+    }
+
+    fn apply_probe(&mut self, observation: &LinkObservation, now: Timestamp) {
+        let Some(id) = self.tree.id(&observation.link) else { return };
+        let Some(machine) = self.links.get_mut(id.index()) else { return };
+        if observation.outcome.is_err() && observation.started < self.void_before {
+            return;
+        }
+        machine.observe_probe(observation);
+        let failed = machine.is_failed();
+        match observation.outcome {
+            Ok(_) => {
+                self.suspicion.observe_link(&observation.link, now, Sign::Alive);
+                for &above in self.tree.carriers(id).iter().skip(1) {
+                    if let Some(machine) = self.links.get_mut(above.index()) {
+                        machine.observe_passage(observation.started);
+                        self.touched_links.insert(above);
+                    }
+                }
+            }
+            Err(_) if !failed => {
+                self.suspicion.observe_link(&observation.link, now, Sign::NetworkFailure);
+            }
+            Err(_) => {}
+        }
+        self.touched_links.insert(id);
+        self.view.touch_link();
+    }
+
+    /// Lets time pass: staleness, held decisions, exclusions, inference, and our own stalls.
+    pub fn tick(&mut self, now: Timestamp) {
+        let stood_still = now.since(self.last_tick);
+        if stood_still > self.settings.stall {
+            self.void_before = now;
+        }
+        if stood_still > self.settings.outage {
+            self.miss(self.last_tick, now, Vec::new());
+        }
+        self.last_tick = self.last_tick.max(now);
+        if now >= self.overlay_until {
+            self.lay_exclusions(now);
+        }
+        let due = self.due.iter().enumerate().filter(|(_, due)| **due <= now).map(|(index, _)| index);
+        self.touched_points.extend(due);
+        self.tick_links(now);
+        self.settle(now);
+        self.view.refresh_bulk(now, &self.points, &self.inventory);
+    }
+
+    /// Decides everything that findings or time have touched.
+    pub fn settle(&mut self, now: Timestamp) {
+        if self.suspicion.decide(now) {
+            self.turn_suspicion(now);
+        }
+        let mut links: Vec<LinkId> = std::mem::take(&mut self.touched_links).into_iter().collect();
+        links.sort_by_key(|id| self.tree.rank(*id));
+        for id in links {
+            self.settle_link(id, now);
+        }
+        let mut looks = Vec::new();
+        for index in std::mem::take(&mut self.touched_points) {
+            self.settle_point(index, now, &mut looks);
+        }
+        if !looks.is_empty() {
+            let order = Order::LookSoon { points: looks, spread: decide::SOON };
+            self.effects.orders.push(order);
+        }
+    }
+
+    /// Hands over what follows from the steps since the last call.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The clock was moved by `step_ms`: a wall hour that nobody lived through is `unknown`; a clock that was set back
+    /// moves every unconfirmed instant with it, the kept intervals stay in order.
+    pub fn step_clock(&mut self, step_ms: i64, now: Timestamp) {
+        let step = Duration::from_millis(step_ms.unsigned_abs());
+        self.suspicion.forget();
+        self.points.iter_mut().for_each(|point| point.machine.shift(step_ms));
+        self.links.iter_mut().for_each(|link| link.shift(step_ms));
+        self.round.ends_at = self.round.ends_at.shifted(step_ms);
+        self.last_tick = now;
+        self.overlay_until = now;
+        if step_ms > 0 && step > self.settings.outage {
+            let proof = vec![("clock_step_ms".into(), step_ms.to_string())];
+            self.miss(now.minus(step), now, proof);
+        }
+        self.touched_points.extend(0..self.points.len());
+        self.tick(now);
+    }
+
+    /// We did not watch from `from` to `to`: as after a restart, the first looks decide.
+    fn miss(&mut self, from: Timestamp, to: Timestamp, proof: tracked::Proof) {
+        self.suspicion.forget();
+        self.void_before = to;
+        self.forget_links(to);
+        let down = Condition::Because(Cause::MonitorDown);
+        for index in 0..self.points.len() {
+            let watched = self.points.get(index).is_some_and(|point| point.watched);
+            if watched {
+                self.commit(index, &down, from, decide::Change::derived(to, &proof));
+            }
+        }
+        self.restart_round(to);
+    }
+
+    /// The suspicion against ourselves began or ended.
+    fn turn_suspicion(&mut self, now: Timestamp) {
+        self.view.touch_link();
+        if self.suspicion.since().is_some() {
+            let (failed, looked) = self.suspicion.counts();
+            telemetry::own_network_suspected(failed, looked);
+            let failing = |(index, point): (usize, &Tracked)| point.machine.failing_network().map(|_| index);
+            self.touched_points.extend(self.points.iter().enumerate().filter_map(failing));
+        } else {
+            telemetry::own_network_cleared();
+            self.clear_suspicion(now);
+        }
+    }
+}
+
+/// A look under way while we stood still proves what it received, but nothing by what it missed.
+fn void(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Good(_) | Verdict::Reachable | Verdict::NotLooked(_) => verdict,
+        Verdict::Faulty(_, proof) => Verdict::Good(proof),
+        Verdict::Failed(_) => Verdict::NotLooked(Cause::Backlog),
+    }
+}

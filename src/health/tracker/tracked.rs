@@ -1,0 +1,229 @@
+//! One point as the tracker keeps it: its machine, its norm and its last look.
+
+use crate::domain::flap::{Flapping, Grade};
+use crate::domain::judge::Verdict;
+use crate::domain::machine::Machine;
+use crate::domain::norm::Norm;
+use crate::domain::path::LinkId;
+use crate::domain::{
+    Cause, ClockReading, Condition, Evidence, Failure, Measurement, Observation, Outcome, Point, PointCode,
+    PointStatus, Provenance, Stage, State, Timestamp, Transition, WatchMode,
+};
+use crate::health::snapshot::LivePoint;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Pairs of a stable word and a value.
+pub(super) type Proof = Vec<(Cow<'static, str>, String)>;
+
+/// One point.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    pub(super) code: PointCode,
+    pub(super) machine: Machine,
+    pub(super) norm: Norm,
+    pub(super) flapping: Flapping,
+    pub(super) link: Option<LinkId>,
+    /// Whether it is in use and can be looked at.
+    pub(super) watched: bool,
+    pub(super) excluded: Option<Cause>,
+    /// Start of the look that made a failure hard, while the verdict on its links is awaited.
+    pub(super) asked: Option<Timestamp>,
+    /// Start of the link outage that it is or was cut off by, until it is freshly proven.
+    pub(super) outage: Option<Timestamp>,
+    /// When a look was last ordered, so that an order is not repeated at each tick.
+    pub(super) look_ordered: Timestamp,
+    /// Whether it was looked at (or explained) since start.
+    pub(super) seen: bool,
+    /// Whether the device has ever answered, as far as we know.
+    pub(super) answered: bool,
+    pub(super) dirty: bool,
+    pub(super) last: LastLook,
+}
+
+/// What the last looks brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastLook {
+    at: Option<Timestamp>,
+    frame: Option<Timestamp>,
+    measurement: Option<Arc<Measurement>>,
+    failure: Option<(Stage, Option<u16>)>,
+    up: Option<bool>,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Tracked {
+    pub(super) fn new(code: PointCode, machine: Machine) -> Self {
+        let known = machine.before().unwrap_or_else(|| machine.condition()).state();
+        let answered = matches!(known, State::Good | State::Degraded | State::NoVideo);
+        Self {
+            code,
+            last: LastLook { up: known.is_measured().then_some(known.is_online()), ..LastLook::default() },
+            machine,
+            norm: Norm::default(),
+            flapping: Flapping::default(),
+            link: None,
+            watched: false,
+            excluded: None,
+            asked: None,
+            outage: None,
+            look_ordered: Timestamp::MIN,
+            seen: false,
+            answered,
+            dirty: true,
+        }
+    }
+
+    /// Takes a look and what the judge says of it.
+    pub(super) fn take(&mut self, observation: &Observation, verdict: &Verdict) {
+        self.dirty = true;
+        self.machine.observe(verdict, observation.started, observation.ended);
+        self.last.take(observation);
+        match &observation.outcome {
+            Outcome::Video(measurement) => self.norm.learn(measurement, verdict, observation.started),
+            Outcome::Answered(_) | Outcome::Failed(_) | Outcome::NotLooked(_) => {}
+        }
+        let grade = match verdict {
+            Verdict::Good(_) => Grade::Good,
+            Verdict::Faulty(..) => Grade::Faulty,
+            Verdict::Failed(_) => Grade::Failed,
+            Verdict::Reachable | Verdict::NotLooked(_) => return,
+        };
+        self.flapping.observe(grade, observation.started);
+    }
+
+    /// Notes the condition entered: what is last known of up and down, and whether an outage is over.
+    pub(super) fn note_entered(&mut self) {
+        let state = self.machine.condition().state();
+        self.asked = None;
+        self.dirty = true;
+        if state.is_measured() {
+            self.last.up = Some(state.is_online());
+            self.outage = None;
+        }
+        if state == State::Unreachable && self.outage.is_none() {
+            self.outage = Some(self.machine.since());
+        }
+    }
+
+    /// The proof of the last look: what was tried, what it measured.
+    pub(super) fn proof(&self, to: &Condition) -> Proof {
+        let mut proof = Proof::new();
+        if let (Some((stage, status)), State::Offline | State::NoVideo) = (self.last.failure, to.state()) {
+            proof.push(("stage".into(), stage.to_string()));
+            proof.extend(status.map(|status| ("status".into(), status.to_string())));
+        }
+        if let (Some(measurement), true) = (&self.last.measurement, to.state().is_online()) {
+            prove_measured(measurement, &mut proof);
+        }
+        proof
+    }
+
+    /// The point as others see it.
+    pub(super) fn live(&self) -> LivePoint {
+        let degraded = self.machine.condition().state() == State::Degraded;
+        LivePoint {
+            code: self.code,
+            measured: self.machine.condition().clone(),
+            excluded: self.excluded.clone(),
+            since: self.machine.since(),
+            last_known_up: self.last.up,
+            last_look: self.last.at,
+            last_frame: self.last.frame,
+            measurement: self.last.measurement.clone(),
+            suspected: self.machine.suspected().cloned(),
+            faults: if degraded { self.machine.faults().to_vec() } else { Vec::new() },
+            flapping: self.flapping.is_active(),
+            frames_total: self.last.frames,
+            bytes_total: self.last.bytes,
+        }
+    }
+}
+
+impl LastLook {
+    fn take(&mut self, observation: &Observation) {
+        if !matches!(observation.outcome, Outcome::NotLooked(_)) {
+            self.at = Some(observation.ended);
+        }
+        match &observation.outcome {
+            Outcome::Video(measurement) => {
+                self.failure = None;
+                self.take_measurement(measurement, observation.ended);
+                self.measurement = Some(Arc::new(measurement.clone()));
+            }
+            Outcome::Failed(Failure { stage, status, measured, .. }) => {
+                self.failure = Some((*stage, *status));
+                if let Some(measurement) = measured {
+                    // A session that ends by a stall received its last picture one gap before its end.
+                    self.take_measurement(measurement, observation.ended.minus(measurement.longest_gap));
+                }
+            }
+            Outcome::Answered(_) | Outcome::NotLooked(_) => {}
+        }
+    }
+
+    fn take_measurement(&mut self, measurement: &Measurement, at: Timestamp) {
+        self.frames = self.frames.saturating_add(measurement.frames);
+        self.bytes = self.bytes.saturating_add(measurement.bytes);
+        if measurement.frames > 0 {
+            self.frame = self.frame.max(Some(at));
+        }
+    }
+}
+
+fn prove_measured(measurement: &Measurement, proof: &mut Proof) {
+    proof.push(("frames_per_second".into(), format!("{:.2}", measurement.frames_per_second())));
+    proof.push(("lost_over_sent".into(), format!("{:.4}", measurement.lost_over_sent())));
+    if let Some((width, height)) = measurement.size {
+        proof.push(("size".into(), format!("{width}x{height}")));
+    }
+    if let Some(interval) = measurement.gop_time {
+        proof.push(("key_frame_interval_ms".into(), interval.as_millis().to_string()));
+    }
+    match measurement.clock {
+        ClockReading::ErrorMs(error) => proof.push(("clock_error_ms".into(), error.to_string())),
+        ClockReading::NotSeen | ClockReading::NotAWallClock => {}
+    }
+}
+
+/// Whether a point of the inventory is looked at.
+pub(super) fn is_watched(point: &Point, now: Timestamp) -> bool {
+    let wanted = match point.watch {
+        WatchMode::Patrol | WatchMode::Continuous => true,
+        WatchMode::Off => false,
+    };
+    wanted
+        && point.status != PointStatus::Removed
+        && point.retired.is_none_or(|retired| now < retired)
+        && point.watched_stream().is_some()
+}
+
+/// The first interval of a new point.
+pub(super) fn first_transition(point: PointCode, now: Timestamp) -> Transition {
+    let unprobed = Condition::Because(Cause::NotYetProbed);
+    Transition {
+        point,
+        at: now,
+        decided: now,
+        from: unprobed.clone(),
+        to: unprobed,
+        evidence: Evidence::default(),
+        provenance: Provenance::Derived,
+    }
+}
+
+/// Closes a point that left the inventory.
+pub(super) fn close(point: &mut Tracked, now: Timestamp) -> Option<Transition> {
+    let to = Condition::Because(Cause::NotWatchable);
+    let from = point.machine.condition().clone();
+    (from != to).then(|| Transition {
+        point: point.code,
+        at: point.machine.enter(to.clone(), now),
+        decided: now,
+        from,
+        to,
+        evidence: Evidence(vec![("removed".into(), "true".to_owned())]),
+        provenance: Provenance::Derived,
+    })
+}
