@@ -4,6 +4,7 @@
 //! and coverage arithmetic. Knows no I/O, no clock, no async, no random numbers and no serialisation format: every
 //! function here is a plain function of its arguments.
 
+pub mod access;
 pub mod budget;
 pub mod calendar;
 pub mod cause;

@@ -3,6 +3,7 @@
 //! One text serves SQLite and PostgreSQL wherever they agree and runs through `on_pool!`; where they differ two
 //! constants stand side by side. Instants are `BIGINT` milliseconds, states and causes are their words.
 
+pub mod audit;
 pub mod credential;
 pub mod exclusion;
 pub mod fact;
@@ -12,6 +13,7 @@ pub mod month;
 pub mod observation;
 pub mod span;
 pub mod timeline;
+pub mod token;
 pub mod writer;
 
 pub use fact::PointFacts;

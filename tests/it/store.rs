@@ -1,5 +1,6 @@
 //! The contract of the store: every method, on SQLite and on PostgreSQL.
 
+mod access;
 mod fact;
 mod fixture;
 mod heartbeat;
