@@ -3,6 +3,7 @@
 //! The library is a stack of floors; a module uses the floors below it only, never its neighbours
 //! (`tests/it/floors.rs` holds this). `ARCHITECTURE.md` is the map.
 
+pub mod api;
 pub mod app;
 pub mod clock;
 pub mod config;

@@ -186,6 +186,7 @@ impl Metrics {
         for kind in ["transition", "observation"] {
             self.dropped_records.with_label_values(&[kind]).reset();
         }
+        self.probe_duration.with_label_values(&[LINK_MODULE, Stage::Connect.as_str()]);
         for worker in Worker::ALL {
             self.heartbeat.with_label_values(&[worker.as_str()]).set(0.0);
         }

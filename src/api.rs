@@ -1,0 +1,82 @@
+//! Floor 5: the HTTP face. Router, access, one file per resource, metrics, the console page.
+//!
+//! Lists are answered from the shared inventory and the live snapshot in memory; history, figures and what people
+//! enter come from `coverage` and `store`. Owns every JSON form (DTO) of the service and its OpenAPI document.
+
+mod audit;
+mod code;
+mod console;
+mod division;
+mod edge;
+mod event;
+mod exclusion;
+mod extract;
+mod filter;
+mod grid;
+pub mod guard;
+mod link;
+mod live;
+pub mod metrics;
+mod observation;
+pub mod openapi;
+mod page;
+mod place;
+mod point;
+mod problem;
+mod sd;
+mod site;
+mod state;
+mod tally;
+mod time;
+mod timeline;
+mod view;
+mod word;
+
+pub use state::{ApiInputs, ApiState};
+
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The whole HTTP face over this state.
+pub fn router(state: ApiState) -> axum::Router {
+    let (api, document) = documented().split_for_parts();
+    let document = openapi::Document::new(document);
+    edge::wrap(api.merge(document.route()).merge(console::routes()), &state).with_state(state)
+}
+
+/// Runs what the face does by itself (event frames, background figures) until it is cancelled. Spawn it once.
+pub async fn run(state: ApiState, cancel: CancellationToken) {
+    event::run(&state, &cancel).await;
+}
+
+/// Every documented route; the OpenAPI document is collected from them.
+fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(division::list))
+        .routes(routes!(division::one))
+        .routes(routes!(division::villages))
+        .routes(routes!(division::village))
+        .routes(routes!(grid::list))
+        .routes(routes!(grid::one))
+        .routes(routes!(site::list))
+        .routes(routes!(site::one))
+        .routes(routes!(point::list))
+        .routes(routes!(point::one))
+        .routes(routes!(point::look))
+        .routes(routes!(link::list))
+        .routes(routes!(link::one))
+        .routes(routes!(place::list))
+        .routes(routes!(place::one))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(observation::observations))
+        .routes(routes!(exclusion::list, exclusion::enter))
+        .routes(routes!(exclusion::approve))
+        .routes(routes!(exclusion::withdraw))
+        .routes(routes!(audit::list))
+        .routes(routes!(sd::prometheus))
+        .routes(routes!(event::stream))
+        .routes(routes!(metrics::scrape))
+        .routes(routes!(live::healthz))
+        .routes(routes!(live::readyz))
+}

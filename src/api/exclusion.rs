@@ -1,0 +1,253 @@
+//! `exclusions`: windows that leave a figure's denominator; entered by one person, approved by another, never deleted.
+
+mod dto;
+
+use crate::api::extract::{Json as Body, Path, Query};
+use crate::api::guard::{Caller, Operator, Reader};
+use crate::api::page::{Limit, Page};
+use crate::api::problem::{
+    AnyProblem, ApiError, BodyProblem, ConflictProblem, ContradictionProblem, MissingProblem,
+};
+use crate::api::state::ApiState;
+use crate::api::view::View;
+use crate::domain::access::Scope;
+use crate::domain::exclusion::ExclusionError;
+use crate::domain::{DivisionCode, Exclusion, ExclusionScope, Point, Timestamp, Window};
+use crate::store::exclusion::{ExclusionChangeError, ExclusionStep};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use dto::{ApprovalDto, ExclusionDto, ExclusionRequestDto};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The live list also holds what ended this short while ago, for clocks that disagree a little.
+const LIVE_MARGIN: Duration = Duration::from_secs(3_600);
+/// Rows that one statement reads while a page of a narrow scope is gathered.
+const BATCH: u32 = 500;
+
+/// Which exclusions.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExclusionQuery {
+    /// Only those that change figures (or only those that do not)
+    effective: Option<bool>,
+    /// Begin after this number: `next` of the page before
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<u32>,
+    /// Items per page
+    #[serde(default)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+}
+
+/// The number of one exclusion.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ExclusionPath {
+    /// Number of the exclusion
+    #[param(value_type = i64, minimum = 0, maximum = 4294967295i64)]
+    id: u32,
+}
+
+/// Lists exclusions in every stage, in the order of entry.
+#[utoipa::path(get, path = "/api/v1/exclusions", tag = "exclusions", params(ExclusionQuery),
+    responses((status = 200, body = Page<ExclusionDto>), AnyProblem))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Reader(caller): Reader,
+    Query(query): Query<ExclusionQuery>,
+) -> Result<Json<Page<ExclusionDto>>, ApiError> {
+    let found = visible(&state, caller.scope, &query).await?;
+    let page =
+        Page::cut(found.into_iter(), query.limit, |row| row.id.to_string(), |row| ExclusionDto::new(&row));
+    Ok(Json(page))
+}
+
+/// Enters an exclusion; it changes no figure until another person approves it.
+#[utoipa::path(post, path = "/api/v1/exclusions", tag = "exclusions", request_body = ExclusionRequestDto,
+    responses((status = 201, body = ExclusionDto), AnyProblem, BodyProblem, ContradictionProblem))]
+pub(crate) async fn enter(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Body(body): Body<ExclusionRequestDto>,
+) -> Result<(StatusCode, Json<ExclusionDto>), ApiError> {
+    let text = serde_json::to_string(&body).map_err(ApiError::internal)?;
+    let request = body.request(&caller)?;
+    request.check().map_err(|error| ApiError::Unprocessable(error.to_string()))?;
+    let (scope, target) = (caller.scope, request.scope.clone());
+    state.compute(move |view| admit(view, scope, &target)).await?;
+    state.audit(&caller, "exclusion.enter", "", &text).await?;
+    let entered = state.inputs().store.add_exclusion(&request, state.inputs().clock.now()).await?;
+    Ok((StatusCode::CREATED, Json(ExclusionDto::new(&entered))))
+}
+
+/// Approves an exclusion; another person than its applicant.
+#[utoipa::path(post, path = "/api/v1/exclusions/{id}/approve", tag = "exclusions", params(ExclusionPath),
+    request_body = ApprovalDto, responses((status = 200, body = ExclusionDto), AnyProblem, BodyProblem, MissingProblem,
+    ConflictProblem, ContradictionProblem))]
+pub(crate) async fn approve(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Path(path): Path<ExclusionPath>,
+    Body(body): Body<ApprovalDto>,
+) -> Result<Json<ExclusionDto>, ApiError> {
+    let approver = body.person(&caller)?;
+    change(&state, &caller, path.id, ExclusionStep::Approve, &approver).await
+}
+
+/// Takes an exclusion back; its figures are as if it had never been.
+#[utoipa::path(post, path = "/api/v1/exclusions/{id}/withdraw", tag = "exclusions", params(ExclusionPath),
+    responses((status = 200, body = ExclusionDto), AnyProblem, MissingProblem, ConflictProblem))]
+pub(crate) async fn withdraw(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Path(path): Path<ExclusionPath>,
+) -> Result<Json<ExclusionDto>, ApiError> {
+    let name = caller.name.clone();
+    change(&state, &caller, path.id, ExclusionStep::Withdraw, &name).await
+}
+
+async fn change(
+    state: &ApiState,
+    caller: &Caller,
+    id: u32,
+    step: ExclusionStep,
+    by: &str,
+) -> Result<Json<ExclusionDto>, ApiError> {
+    let missing = || ApiError::NotFound { what: "exclusion", code: id.to_string() };
+    let store = &state.inputs().store;
+    let target = store.exclusion(i64::from(id)).await?.ok_or_else(missing)?.scope;
+    let scope = caller.scope;
+    let villages = state
+        .compute(move |view| {
+            admit(view, scope, &target)?;
+            Ok(villages(view, &target))
+        })
+        .await
+        .map_err(|error| if matches!(error, ApiError::OutsideScope) { missing() } else { error })?;
+    let action = match step {
+        ExclusionStep::Approve => "exclusion.approve",
+        ExclusionStep::Withdraw => "exclusion.withdraw",
+    };
+    let body = serde_json::json!({ "by": by }).to_string();
+    state.audit(caller, action, &id.to_string(), &body).await?;
+    let now = state.inputs().clock.now();
+    let changed = store.change_exclusion(i64::from(id), step, by, &villages, now).await.map_err(refused)?;
+    publish(state, now).await?;
+    Ok(Json(ExclusionDto::new(&changed)))
+}
+
+/// Hands the effective exclusions to the live picture.
+async fn publish(state: &ApiState, now: Timestamp) -> Result<(), ApiError> {
+    let Some(window) = Window::new(now.minus(LIVE_MARGIN), Timestamp::MAX) else { return Ok(()) };
+    let effective = state.inputs().store.effective_exclusions(window).await?;
+    state.inputs().exclusions.send_replace(Arc::new(effective));
+    Ok(())
+}
+
+fn refused(error: ExclusionChangeError) -> ApiError {
+    match error {
+        ExclusionChangeError::Missing(id) => ApiError::NotFound { what: "exclusion", code: id.to_string() },
+        ExclusionChangeError::Store(error) => error.into(),
+        ExclusionChangeError::Refused { source, .. } => match source {
+            ExclusionError::AlreadyApproved | ExclusionError::Withdrawn => {
+                ApiError::Conflict(source.to_string())
+            }
+            ExclusionError::NoReason
+            | ExclusionError::NoEvidence
+            | ExclusionError::NoApplicant
+            | ExclusionError::NoApprover
+            | ExclusionError::NoPoints
+            | ExclusionError::SamePerson => ApiError::Unprocessable(source.to_string()),
+        },
+    }
+}
+
+/// The exclusions that a scope may see, enough for a page and a sign of the next one.
+async fn visible(state: &ApiState, scope: Scope, query: &ExclusionQuery) -> Result<Vec<Exclusion>, ApiError> {
+    let mut after = query.after.map_or(0, i64::from);
+    let mut found = Vec::new();
+    loop {
+        let rows = state.inputs().store.exclusions(after, BATCH).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.id;
+        let asked = query.effective;
+        let rows =
+            rows.into_iter().filter(|row| asked.is_none_or(|asked| asked == row.is_effective())).collect();
+        found.extend(state.compute(move |view| Ok(within(view, scope, rows))).await?);
+        if found.len() > query.limit.count() {
+            return Ok(found);
+        }
+    }
+}
+
+fn within(view: &View, scope: Scope, rows: Vec<Exclusion>) -> Vec<Exclusion> {
+    rows.into_iter().filter(|row| touches(view, scope, &row.scope)).collect()
+}
+
+/// Whether an exclusion can mean a point inside the scope.
+fn touches(view: &View, scope: Scope, target: &ExclusionScope) -> bool {
+    let Ok(divisions) = divisions(view, target) else { return scope == Scope::EVERYTHING };
+    divisions.into_iter().any(|division| scope.narrow(Some(division)).is_some())
+}
+
+/// Refuses what names something unknown or outside of the scope.
+fn admit(view: &View, scope: Scope, target: &ExclusionScope) -> Result<(), ApiError> {
+    let is_inside = divisions(view, target)?.iter().all(|division| scope.holds(division));
+    if is_inside { Ok(()) } else { Err(ApiError::OutsideScope) }
+}
+
+/// The divisions of what an exclusion names.
+fn divisions(view: &View, target: &ExclusionScope) -> Result<Vec<DivisionCode>, ApiError> {
+    let inventory = &view.inventory;
+    let unknown =
+        |what: &str, code: &str| ApiError::Unprocessable(format!("no {what} has the code `{code}`"));
+    match target {
+        ExclusionScope::Points(points) => points
+            .iter()
+            .map(|code| {
+                inventory
+                    .points
+                    .get(code)
+                    .map(|point| point.village)
+                    .ok_or_else(|| unknown("point", code.as_str()))
+            })
+            .collect(),
+        ExclusionScope::Site(code) => {
+            let site = inventory.sites.get(code).ok_or_else(|| unknown("site", code.as_str()))?;
+            Ok(vec![site.village])
+        }
+        ExclusionScope::Division(code) => {
+            inventory.divisions.get(code).ok_or_else(|| unknown("division", code.as_str()))?;
+            Ok(vec![*code])
+        }
+        ExclusionScope::Link(code) => {
+            let link = inventory.links.get(code).ok_or_else(|| unknown("link", code.as_str()))?;
+            Ok(vec![link.division])
+        }
+    }
+}
+
+/// The villages whose figures an exclusion changes.
+fn villages(view: &View, target: &ExclusionScope) -> Vec<DivisionCode> {
+    let sites = match target {
+        ExclusionScope::Link(link) => view.sites_behind(link),
+        ExclusionScope::Site(site) => BTreeSet::from([site]),
+        ExclusionScope::Points(_) | ExclusionScope::Division(_) => BTreeSet::new(),
+    };
+    let is_meant = |point: &&Point| match target {
+        ExclusionScope::Points(points) => points.contains(&point.code),
+        ExclusionScope::Division(division) => division.contains(&point.village),
+        ExclusionScope::Site(_) | ExclusionScope::Link(_) => {
+            point.site.as_ref().is_some_and(|site| sites.contains(site))
+        }
+    };
+    let villages: BTreeSet<_> =
+        view.inventory.points.values().filter(is_meant).map(|point| point.village).collect();
+    villages.into_iter().collect()
+}

@@ -1,0 +1,76 @@
+//! The filters that several lists share.
+
+use crate::domain::State;
+use std::str::FromStr;
+
+/// Longest search text, in characters.
+const LONGEST: usize = 64;
+
+/// A search text: part of a code or name, whatever its case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// Whether one of the texts holds it.
+    pub(crate) fn is_in<const N: usize>(&self, texts: [&str; N]) -> bool {
+        texts.iter().any(|text| text.contains(&self.0) || text.to_lowercase().contains(&self.0))
+    }
+}
+
+impl FromStr for Text {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.chars().count() {
+            1..=LONGEST => Ok(Self(text.to_lowercase())),
+            _ => Err("a search text has 1 to 64 characters"),
+        }
+    }
+}
+
+/// One state or several, written with commas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct States(Vec<State>);
+
+impl States {
+    /// Whether the state is one of them.
+    pub(crate) fn hold(&self, state: State) -> bool {
+        self.0.contains(&state)
+    }
+}
+
+impl FromStr for States {
+    type Err = crate::domain::state::UnknownState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// `asked` is absent, or equal to `actual`.
+pub(crate) fn is_asked<T: PartialEq>(asked: Option<&T>, actual: &T) -> bool {
+    asked.is_none_or(|asked| asked == actual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_text_ignores_case_and_keeps_chinese() {
+        let check = |needle: &str, hay: &str, expected| {
+            assert_eq!(needle.parse::<Text>().unwrap().is_in([hay]), expected, "{needle} {hay}");
+        };
+        check("GATE", "North gate", true);
+        check("村口", "东村口", true);
+        check("x", "North gate", false);
+        assert!("".parse::<Text>().is_err() && "x".repeat(65).parse::<Text>().is_err());
+    }
+
+    #[test]
+    fn several_states_are_written_with_commas() {
+        let states: States = "offline,no_video".parse().unwrap();
+        assert!(states.hold(State::Offline) && states.hold(State::NoVideo) && !states.hold(State::Good));
+        assert!("offline,".parse::<States>().is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! What every handler reaches: the shared inputs, the cached view, the event frames.
+
+use crate::api::event::Frames;
+use crate::api::guard::{Caller, Remembered};
+use crate::api::metrics::Scrapes;
+use crate::api::problem::ApiError;
+use crate::api::view::{View, Views};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::{Exclusion, Inventory, Order, Transition};
+use crate::health::snapshot::Snapshot;
+use crate::store::audit::AuditNote;
+use crate::store::{Store, WriterStatus};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+
+/// What the face needs from the rest of the service.
+#[derive(Clone, Debug)]
+pub struct ApiInputs {
+    /// The database.
+    pub store: Store,
+    /// The records.
+    pub inventory: watch::Receiver<Arc<Inventory>>,
+    /// The live picture.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Every change of a condition, for the event stream.
+    pub changes: broadcast::Sender<Arc<Transition>>,
+    /// The effective exclusions that the live picture reads; sent anew when one is approved or withdrawn.
+    pub exclusions: watch::Sender<Arc<Vec<Exclusion>>>,
+    /// Orders to the scheduler that looks at points. When it is full the caller is told to try again.
+    pub orders: mpsc::Sender<Order>,
+    /// How the store's writer is.
+    pub writer: watch::Receiver<WriterStatus>,
+    /// The time.
+    pub clock: Clock,
+    /// The settings.
+    pub settings: Arc<Settings>,
+}
+
+/// The state of the router; a cheap handle.
+#[derive(Clone)]
+pub struct ApiState(Arc<Shared>);
+
+struct Shared {
+    inputs: ApiInputs,
+    views: Views,
+    frames: Frames,
+    remembered: Remembered,
+    scrapes: Scrapes,
+    /// One writer at a time, so that entries rarely race for a number.
+    audit_turn: Semaphore,
+}
+
+impl ApiState {
+    /// Builds the state; nothing runs yet.
+    pub fn new(inputs: ApiInputs) -> Self {
+        Self(Arc::new(Shared {
+            inputs,
+            views: Views::default(),
+            frames: Frames::default(),
+            remembered: Remembered::default(),
+            scrapes: Scrapes::default(),
+            audit_turn: Semaphore::new(1),
+        }))
+    }
+
+    pub(crate) fn inputs(&self) -> &ApiInputs {
+        &self.0.inputs
+    }
+
+    pub(crate) fn frames(&self) -> &Frames {
+        &self.0.frames
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
+    }
+
+    pub(crate) fn scrapes(&self) -> &Scrapes {
+        &self.0.scrapes
+    }
+
+    /// The records joined with the live picture, as of now. May take milliseconds: not on an async thread.
+    pub(crate) fn view(&self) -> Arc<View> {
+        let inventory = self.0.inputs.inventory.borrow().clone();
+        let snapshot = self.0.inputs.snapshot.borrow().clone();
+        self.0.views.of(inventory, snapshot)
+    }
+
+    /// Enters what a caller is about to do in the audit. What cannot be entered is not done.
+    pub(crate) async fn audit(
+        &self,
+        caller: &Caller,
+        action: &str,
+        subject: &str,
+        body: &str,
+    ) -> Result<(), ApiError> {
+        let note = AuditNote {
+            at: self.0.inputs.clock.now(),
+            actor: caller.name.clone(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            body: body.to_owned(),
+        };
+        let _turn = self.0.audit_turn.acquire().await.map_err(ApiError::internal)?;
+        self.0.inputs.store.append_audit(&note).await?;
+        Ok(())
+    }
+
+    /// Computes an answer from the view, off the async threads.
+    pub(crate) async fn compute<T, F>(&self, answer: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&View) -> Result<T, ApiError> + Send + 'static,
+    {
+        let state = self.clone();
+        tokio::task::spawn_blocking(move || answer(&state.view())).await.map_err(ApiError::internal)?
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! The HTTP face over a real store, inventory and snapshot, asked as a client asks.
+
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod access;
+mod document;
+mod event;
+mod exclusion;
+mod list;
+mod metrics;
+mod service;

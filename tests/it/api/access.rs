@@ -1,0 +1,156 @@
+//! Tokens, roles, scopes, and how a refusal looks.
+
+use super::service::{Service, TAKEN};
+use serde_json::json;
+use sharpeyes::api::guard::{Guarding, ListenError, check_listen};
+use sharpeyes::config::Settings;
+use sharpeyes::domain::access::Role;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn without_a_token_loopback_is_open_and_with_one_it_is_guarded() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/api/v1/audit", None).await.status, 200);
+    let secret = service.token("first", Role::Read, None).await;
+    assert_eq!(service.get("/api/v1/points", None).await.status, 401);
+    assert_eq!(service.get("/metrics", None).await.status, 401);
+    assert_eq!(service.get("/api/v1/points", Some("se_wrong")).await.status, 401);
+    assert_eq!(service.get("/api/v1/points", Some(&secret)).await.status, 200);
+    for open in ["/healthz", "/readyz", "/"] {
+        assert_eq!(service.get(open, None).await.status, 200, "{open}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_once() {
+    let service = Service::start().await;
+    let secret = service.token("short-lived", Role::Read, None).await;
+    service.token("other", Role::Read, None).await;
+    assert_eq!(service.get("/api/v1/points", Some(&secret)).await.status, 200);
+    assert!(service.store.revoke_token("short-lived", TAKEN).await.unwrap());
+    assert_eq!(service.get("/api/v1/points", Some(&secret)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_known_token_still_works_while_the_store_is_lost() {
+    let service = Service::start().await;
+    let secret = service.token("known", Role::Read, None).await;
+    assert_eq!(service.get("/metrics", Some(&secret)).await.status, 200);
+    service.store.close().await;
+    assert_eq!(service.get("/metrics", Some(&secret)).await.status, 200);
+    assert_eq!(service.get("/api/v1/points", Some("se_unknown")).await.status, 503);
+    let ready = service.get("/readyz", None).await;
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.json()["missing"].as_array().unwrap().iter().any(|word| word == "store"),
+        "{}",
+        ready.text()
+    );
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/readyz", None).await.status, 200);
+    service.writer.send_modify(|status| status.healthy = false);
+    service.snapshot.send_replace(Arc::default());
+    let ready = service.get("/readyz", None).await;
+    assert_eq!((ready.status, &ready.json()["missing"]), (503, &json!(["writer", "tracker", "first_round"])));
+}
+
+#[tokio::test]
+async fn a_role_permits_what_the_weaker_ones_permit_and_no_more() {
+    let service = Service::start().await;
+    let read = service.token("reader", Role::Read, None).await;
+    let operate = service.token("operator", Role::Operate, None).await;
+    let admin = service.token("admin", Role::Admin, None).await;
+    let look = "/api/v1/points/23052110011320000001/look";
+    for (token, looks, audits) in [(&read, 403, 403), (&operate, 202, 403), (&admin, 202, 200)] {
+        let look = service.ask("POST", look, Some(token), &[], b"").await;
+        assert_eq!(look.status, looks, "{}", look.text());
+        assert_eq!(service.get("/api/v1/audit", Some(token)).await.status, audits);
+    }
+}
+
+#[tokio::test]
+async fn a_scoped_token_sees_nothing_of_the_other_county() {
+    let service = Service::start().await;
+    let secret = service.token("county", Role::Admin, Some("230521")).await;
+    for resource in ["divisions", "villages", "grids", "sites", "points", "links", "places", "sd/prometheus"]
+    {
+        let answer = service.get(&format!("/api/v1/{resource}?"), Some(&secret)).await;
+        assert_eq!(answer.status, 200, "{resource}: {}", answer.text());
+        let text = answer.text();
+        assert!(text.contains("230521") && !text.contains("230522"), "{resource}: {text}");
+    }
+    for path in [
+        "divisions/230522",
+        "villages/230522100201",
+        "grids/230522100201001",
+        "sites/S-230522100201",
+        "links/L-230522100201",
+        "places/P-230522100201",
+    ] {
+        let answer = service.get(&format!("/api/v1/{path}"), Some(&secret)).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &"not_found".into()), "{path}");
+    }
+    let asked = service.get("/api/v1/points?division=230522", Some(&secret)).await;
+    assert_eq!((asked.status, &asked.json()["code"]), (403, &"outside_scope".into()));
+    assert_eq!(service.get("/api/v1/audit", Some(&secret)).await.status, 403);
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
+    let service = Service::start().await;
+    for (method, path, status, code) in [
+        ("GET", "/nothing", 404, "no_route"),
+        ("DELETE", "/api/v1/points", 405, "method_not_allowed"),
+        ("GET", "/api/v1/points?limit=0", 400, "malformed"),
+        ("GET", "/api/v1/points?colour=red", 400, "malformed"),
+        ("GET", "/api/v1/points?state=fine", 400, "malformed"),
+        ("GET", "/api/v1/points/12", 400, "malformed"),
+        ("GET", "/api/v1/points/23052100001320000099", 404, "not_found"),
+        ("POST", "/api/v1/exclusions", 415, "media_type"),
+    ] {
+        let answer = service.ask(method, path, None, &[], b"").await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
+        let problem = answer.json();
+        assert_eq!(problem["code"], code, "{path}");
+        assert_eq!(problem["status"], status, "{path}");
+        assert_eq!(problem["request_id"], answer.headers["x-request-id"].as_str(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_can_neither_act_nor_rebind_its_name() {
+    let service = Service::start().await;
+    let path = "/api/v1/exclusions/1/withdraw";
+    let crossed = service.ask("POST", path, None, &[("sec-fetch-site", "cross-site")], b"").await;
+    assert_eq!((crossed.status, &crossed.json()["code"]), (403, &"cross_site".into()));
+    let mut settings = Settings::default();
+    settings.server.body_limit_bytes = 64;
+    let service = Service::start_with(settings).await;
+    let long = serde_json::json!({ "reason": "x".repeat(100) });
+    assert_eq!(service.post("/api/v1/exclusions", None, &long).await.status, 413);
+}
+
+#[tokio::test]
+async fn only_loopback_may_be_listened_on_without_a_token() {
+    let service = Service::start().await;
+    let (loopback, anywhere) = ("127.0.0.1:8080".parse().unwrap(), "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(check_listen(&service.store, loopback).await.unwrap(), Guarding::LoopbackOpen);
+    assert!(matches!(check_listen(&service.store, anywhere).await, Err(ListenError::NoToken { .. })));
+    service.token("any", Role::Admin, None).await;
+    assert_eq!(check_listen(&service.store, anywhere).await.unwrap(), Guarding::Tokens);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let service = Service::start().await;
+    for path in ["/", "/healthz", "/api/v1/points", "/nothing"] {
+        let answer = service.get(path, None).await;
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
+        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"), "{path}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The event stream: batches, scopes, lagging readers, shutdown.
+
+use super::service::{Service, TAKEN, VILLAGES, code_of};
+use sharpeyes::domain::access::Role;
+use sharpeyes::domain::{Cause, Condition, Evidence, Provenance, Transition};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+fn change(village: usize, number: usize) -> Arc<Transition> {
+    Arc::new(Transition {
+        point: code_of(VILLAGES[village].parse().unwrap(), number),
+        at: TAKEN,
+        decided: TAKEN,
+        from: Condition::Good,
+        to: Condition::Because(Cause::ConnectRefused),
+        evidence: Evidence::default(),
+        provenance: Provenance::Probe,
+    })
+}
+
+/// Reads until the text holds what is waited for.
+async fn read_until(stream: &mut TcpStream, seen: &mut String, wanted: &str) {
+    let mut bytes = [0; 4096];
+    while !seen.contains(wanted) {
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut bytes));
+        let count = read.await.unwrap_or_else(|_| panic!("`{wanted}` did not come; seen: {seen}")).unwrap();
+        assert!(count > 0, "the stream ended before `{wanted}`; seen: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+}
+
+#[tokio::test]
+async fn changes_reach_a_reader_in_few_frames_and_only_inside_its_scope() {
+    let service = Service::start().await;
+    let all = service.token("all", Role::Read, None).await;
+    let county = service.token("county", Role::Read, Some("230522")).await;
+    let mut streams = Vec::new();
+    for token in [&all, &county] {
+        let mut stream = service.send("GET", "/api/v1/events", Some(token), &[], b"").await;
+        let mut seen = String::new();
+        read_until(&mut stream, &mut seen, "event: hello").await;
+        streams.push((stream, seen));
+    }
+    for number in 0..50 {
+        service.changes.send(change(0, number)).unwrap();
+    }
+    service.changes.send(change(2, 7)).unwrap();
+    let last = code_of(VILLAGES[2].parse().unwrap(), 7).to_string();
+    for (stream, seen) in &mut streams {
+        read_until(stream, seen, &last).await;
+    }
+    let frames = |seen: &str| seen.matches("event: changes").count();
+    assert!((1..=2).contains(&frames(&streams[0].1)), "{} frames", frames(&streams[0].1));
+    assert_eq!(streams[0].1.matches("connect_refused").count(), 51);
+    assert_eq!(streams[1].1.matches("connect_refused").count(), 1);
+    assert!(!streams[1].1.contains("230521"), "{}", streams[1].1);
+}
+
+#[tokio::test]
+async fn lost_changes_become_one_resync() {
+    let service = Service::start().await;
+    let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
+    let mut seen = String::new();
+    read_until(&mut stream, &mut seen, "event: hello").await;
+    // More than the channel holds, sent without a chance to read in between.
+    for number in 0..3_000 {
+        service.changes.send(change(0, number % 75)).unwrap();
+    }
+    read_until(&mut stream, &mut seen, "event: resync").await;
+    assert_eq!(seen.matches("event: resync").count(), 1);
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_the_service_stops() {
+    let service = Service::start().await;
+    let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
+    let mut seen = String::new();
+    read_until(&mut stream, &mut seen, "event: hello").await;
+    service.cancel.cancel();
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+}

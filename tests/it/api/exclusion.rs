@@ -1,0 +1,106 @@
+//! Exclusions: entered by one person, approved by another, audited.
+
+use super::service::{DEAD_LINK, Service};
+use serde_json::{Value, json};
+use sharpeyes::domain::access::Role;
+use sharpeyes::store::audit::AuditVerdict;
+
+fn request(scope: &Value) -> Value {
+    json!({
+        "kind": "power_cut", "scope": scope, "from": "2026-09-20T00:00:00+08:00", "to": "2026-09-30T00:00:00+08:00",
+        "reason": "停电", "evidence": "通知 2026-118",
+    })
+}
+
+#[tokio::test]
+async fn another_person_approves_and_the_live_list_follows() {
+    let service = Service::start().await;
+    let duty = service.token("duty", Role::Operate, None).await;
+    let chief = service.token("chief", Role::Operate, None).await;
+    let entered =
+        service.post("/api/v1/exclusions", Some(&duty), &request(&json!({ "link": DEAD_LINK }))).await;
+    assert_eq!(entered.status, 201, "{}", entered.text());
+    assert_eq!((&entered.json()["applicant"], &entered.json()["effective"]), (&json!("duty"), &json!(false)));
+    let path = format!("/api/v1/exclusions/{}", entered.json()["id"]);
+    let approve = format!("{path}/approve");
+    let own = service.post(&approve, Some(&duty), &json!({})).await;
+    assert_eq!(own.status, 422, "{}", own.text());
+    assert!(service.exclusions.borrow().is_empty());
+    let approved = service.post(&approve, Some(&chief), &json!({ "approver": "somebody else" })).await;
+    assert_eq!(
+        (approved.status, &approved.json()["approver"]),
+        (200, &json!("chief")),
+        "{}",
+        approved.text()
+    );
+    assert_eq!(service.exclusions.borrow().len(), 1);
+    assert_eq!(service.post(&approve, Some(&chief), &json!({})).await.status, 409);
+    assert_eq!(service.post(&format!("{path}/withdraw"), Some(&duty), &json!({})).await.status, 200);
+    assert!(service.exclusions.borrow().is_empty());
+    let listed = service.get("/api/v1/exclusions?effective=false", Some(&duty)).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_or_the_records_is_refused_in_words() {
+    let service = Service::start().await;
+    let mut backwards = request(&json!({ "division": "230521" }));
+    backwards["to"] = json!("2026-09-01T00:00:00Z");
+    backwards["applicant"] = json!("duty");
+    let mut unknown = request(&json!({ "site": "S-nowhere" }));
+    unknown["applicant"] = json!("duty");
+    let unnamed = request(&json!({ "division": "230521" }));
+    for (body, status, word) in [
+        (backwards, 422, "before"),
+        (unknown, 422, "S-nowhere"),
+        (unnamed, 422, "named"),
+        (json!({ "kind": "party" }), 400, "party"),
+    ] {
+        let answer = service.post("/api/v1/exclusions", None, &body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_scoped_person_acts_inside_the_scope_only() {
+    let service = Service::start().await;
+    let county = service.token("county", Role::Operate, Some("230521")).await;
+    let everywhere = service.token("everywhere", Role::Operate, None).await;
+    let outside = request(&json!({ "division": "230522" }));
+    let refused = service.post("/api/v1/exclusions", Some(&county), &outside).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("outside_scope")));
+    let entered = service.post("/api/v1/exclusions", Some(&everywhere), &outside).await.json();
+    let approve = format!("/api/v1/exclusions/{}/approve", entered["id"]);
+    assert_eq!(service.post(&approve, Some(&county), &json!({})).await.status, 404);
+    assert!(
+        service.get("/api/v1/exclusions", Some(&county)).await.json()["items"].as_array().unwrap().is_empty()
+    );
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_audit_and_the_chain_holds() {
+    let mut service = Service::start().await;
+    let admin = service.token("admin", Role::Admin, None).await;
+    service.post("/api/v1/exclusions", Some(&admin), &request(&json!({ "division": "230521" }))).await;
+    let look = service.ask("POST", "/api/v1/points/23052110011320000001/look", Some(&admin), &[], b"").await;
+    assert_eq!(look.status, 202, "{}", look.text());
+    assert!(service.orders.try_recv().is_ok());
+    let audit = service.get("/api/v1/audit", Some(&admin)).await.json();
+    let actions: Vec<_> =
+        audit["items"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(actions, [json!("point.look"), json!("exclusion.enter")]);
+    let verdict = service.store.verify_audit().await.unwrap();
+    assert!(matches!(verdict, AuditVerdict::Intact { entry_count: 2, .. }), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_full_order_queue_says_try_again() {
+    let service = Service::start().await;
+    let path = "/api/v1/points/23052110011320000001/look";
+    let mut last = 0;
+    for _ in 0..5 {
+        last = service.ask("POST", path, None, &[], b"").await.status;
+    }
+    assert_eq!(last, 503);
+}
