@@ -5,6 +5,7 @@
 //! function here is a plain function of its arguments.
 
 pub mod access;
+pub mod answer;
 pub mod budget;
 pub mod calendar;
 pub mod cause;
@@ -21,19 +22,23 @@ pub mod history;
 pub mod indicator;
 pub mod interval;
 pub mod inventory;
+pub mod irap;
 pub mod judge;
 pub mod ladder;
 pub mod link;
 pub mod link_machine;
 pub mod machine;
+pub mod meter;
 pub mod norm;
 pub mod observation;
 pub mod path;
+pub mod patience;
 pub mod place;
 pub mod point;
 pub mod record;
 pub mod schedule;
 pub mod site;
+pub mod sps;
 pub mod state;
 pub mod streak;
 pub mod survey;

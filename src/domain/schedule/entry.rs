@@ -82,8 +82,24 @@ pub enum Ended {
     },
     /// A kept session gave way to others.
     Yielded,
-    /// Nothing was learnt and nothing was asked; not before this instant.
-    NotBefore(Timestamp),
+    /// Nothing was learnt of the point: try again after this time, or when it is due anyway.
+    NotBefore {
+        /// The time to wait.
+        wait: Duration,
+    },
+}
+
+impl Ended {
+    /// The same end, after good frames for this long.
+    #[must_use]
+    pub const fn after(self, frames_for: Duration) -> Self {
+        match self {
+            Self::Good { .. } => Self::Good { frames_for },
+            Self::Failed { .. } => Self::Failed { frames_for },
+            Self::BrokeOff { .. } => Self::BrokeOff { frames_for },
+            Self::Yielded | Self::NotBefore { .. } => self,
+        }
+    }
 }
 
 /// Where a point stands.
@@ -232,7 +248,7 @@ impl Entry {
                 self.standing = Standing::Settled;
                 now
             }
-            Ended::NotBefore(at) => at.max(now).min(self.next_slot(rules, now)),
+            Ended::NotBefore { wait } => now.plus(wait).min(self.next_slot(rules, now)),
         }
     }
 

@@ -18,14 +18,14 @@ impl Pace {
         Self { interval, burst: interval.max(Duration::from_millis(100)), next: Duration::ZERO }
     }
 
-    /// Takes one open at `now` (time since any fixed instant), or says how long to wait for it.
-    pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        let earliest = self.next.saturating_sub(self.burst);
-        if now < earliest {
-            return Err(earliest.saturating_sub(now));
-        }
+    /// How long to wait for the next open at `now` (time since any fixed instant); `None` when it may be now.
+    pub fn wait(&self, now: Duration) -> Option<Duration> {
+        Some(self.next.saturating_sub(self.burst).saturating_sub(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// Notes an open at `now`.
+    pub fn take(&mut self, now: Duration) {
         self.next = self.next.max(now).saturating_add(self.interval);
-        Ok(())
     }
 }
 
@@ -38,7 +38,8 @@ mod tests {
         let mut now = Duration::ZERO;
         let mut opens = 0;
         while now < span {
-            while pace.take(now).is_ok() {
+            while pace.wait(now).is_none() {
+                pace.take(now);
                 opens += 1;
             }
             now += step;
@@ -63,8 +64,11 @@ mod tests {
     #[test]
     fn it_says_how_long_to_wait() {
         let mut pace = Pace::new(1);
-        assert_eq!(pace.take(Duration::from_secs(5)), Ok(()));
-        assert_eq!(pace.take(Duration::from_secs(5)), Ok(()));
-        assert_eq!(pace.take(Duration::from_millis(5_400)), Err(Duration::from_millis(600)));
+        let now = Duration::from_secs(5);
+        assert_eq!(pace.wait(now), None);
+        pace.take(now);
+        assert_eq!(pace.wait(now), None, "the burst");
+        pace.take(now);
+        assert_eq!(pace.wait(now + Duration::from_millis(400)), Some(Duration::from_millis(600)));
     }
 }

@@ -173,7 +173,7 @@ fn never_seen_comes_before_failing_before_class_one_before_the_rest() {
         .map(|_| {
             let point = schedule.next(at).unwrap().point;
             assert_eq!(schedule.next(at), None, "one session at a time");
-            schedule.finished(point, Ended::NotBefore(at.plus(seconds(250))), at, 0.0);
+            schedule.finished(point, Ended::NotBefore { wait: seconds(250) }, at, 0.0);
             point
         })
         .collect();
@@ -292,7 +292,7 @@ proptest! {
                 },
                 Step::Finish(point, how) => if running.remove(&code(point)) {
                     schedule.measured(code(point), 137 * u32::try_from(point).unwrap());
-                    let ended = [GOOD, FAILED, Ended::Yielded, Ended::NotBefore(now)][usize::from(how)];
+                    let ended = [GOOD, FAILED, Ended::Yielded, Ended::NotBefore { wait: Duration::ZERO }][usize::from(how)];
                     schedule.finished(code(point), ended, now, 0.4);
                 },
                 Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),
