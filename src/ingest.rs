@@ -4,9 +4,16 @@
 //! (`scheduler`). Hands every look to the health tracker as a `Finding` and knows nothing of what becomes of it.
 
 pub mod credential;
+mod host;
+pub mod look;
+mod options;
+mod playing;
 pub mod scheduler;
+mod session;
+mod stall;
 pub mod target;
 
 pub use credential::{Credential, Hold, Holds};
+pub use look::{LookRequest, Sight, look_once};
 pub use scheduler::{SchedulerInputs, SchedulerStatus};
 pub use target::{LinkBudget, Target, TargetSet};

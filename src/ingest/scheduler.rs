@@ -2,11 +2,21 @@
 
 use crate::clock::Clock;
 use crate::config::{Health, Watch};
-use crate::domain::{Order, Timestamp};
-use crate::ingest::{Holds, TargetSet};
+use crate::domain::budget::{Budgets, HostName, LinkLimit};
+use crate::domain::schedule::{Ended, Pace, Plan, Rules, Schedule, Start, spread};
+use crate::domain::{
+    Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointCode, StageTimes, Timestamp,
+};
+use crate::ingest::look::{self, Context, LookEnd, host_name};
+use crate::ingest::{Holds, LinkBudget, Target, TargetSet};
+use crate::telemetry::{self, SkipReason, Worker};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// What the scheduler is given.
 #[derive(Debug)]
@@ -44,4 +54,304 @@ pub struct SchedulerStatus {
     pub held: usize,
     /// When we ourselves stood still last; looks of that time are void.
     pub last_stall: Option<Timestamp>,
+}
+
+/// How often the scheduler looks at itself.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A tick that comes this late shows that we stood still.
+const OWN_STALL: Duration = Duration::from_secs(5);
+
+/// How long a shutdown waits for TEARDOWNs to be answered.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(6);
+
+/// Runs until cancelled, then ends every look, with its TEARDOWN sent. `findings` is bounded: when it is full the looks
+/// wait, keep their budgets, and so slow the schedule down.
+pub async fn run(
+    inputs: SchedulerInputs,
+    findings: mpsc::Sender<Finding>,
+    status: watch::Sender<SchedulerStatus>,
+    cancel: CancellationToken,
+) {
+    Scheduler::new(inputs, findings, status, cancel).run().await;
+}
+
+struct Scheduler {
+    targets: watch::Receiver<Arc<TargetSet>>,
+    orders: mpsc::Receiver<Order>,
+    status: watch::Sender<SchedulerStatus>,
+    cancel: CancellationToken,
+    context: Arc<Context>,
+    known: Arc<TargetSet>,
+    schedule: Schedule,
+    pace: Pace,
+    /// The looks under way; each ends by itself, by its deadlines or its token.
+    looks: JoinSet<LookEnd>,
+    /// How to end the look at a point.
+    tokens: BTreeMap<PointCode, Running>,
+    ids: HashMap<task::Id, PointCode>,
+    /// Kept sessions among the looks; the cap on concurrent looks does not count them.
+    kept_count: usize,
+    /// The schedule's time runs on the monotonic clock: a step of the wall clock makes nothing due.
+    began: (Instant, Timestamp),
+    last_tick: Instant,
+}
+
+struct Running {
+    look: Look,
+    token: CancellationToken,
+}
+
+impl Scheduler {
+    fn new(
+        inputs: SchedulerInputs,
+        findings: mpsc::Sender<Finding>,
+        status: watch::Sender<SchedulerStatus>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let SchedulerInputs { targets, orders, settings, health, clock, holds } = inputs;
+        let limit = LinkLimit { kbps: settings.link_budget_kbps, sessions: settings.link_budget_sessions };
+        let budgets = Budgets::new(limit, settings.sessions_per_host);
+        let began = (Instant::now(), clock.now());
+        let (hosts, stalls) = Default::default();
+        Self {
+            schedule: Schedule::new(rules_of(&settings, &health), budgets),
+            pace: Pace::new(settings.opens_per_second),
+            context: Arc::new(Context { settings, clock, holds, hosts, stalls, findings }),
+            targets,
+            orders,
+            status,
+            cancel,
+            known: Arc::default(),
+            looks: JoinSet::new(),
+            tokens: BTreeMap::new(),
+            ids: HashMap::new(),
+            kept_count: 0,
+            began,
+            last_tick: Instant::now(),
+        }
+    }
+
+    async fn run(mut self) {
+        self.reload();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let cancel = self.cancel.clone();
+        loop {
+            let wake = self.start_due();
+            // Every branch may be dropped: an ended look stays in the set, an order in its channel.
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                Some(joined) = self.looks.join_next_with_id() => self.take_end(joined),
+                Some(order) = self.orders.recv() => self.obey(order),
+                Ok(()) = self.targets.changed() => self.reload(),
+                _ = tick.tick() => self.tick(),
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+        self.shut_down().await;
+    }
+
+    /// The schedule's time.
+    fn now(&self) -> Timestamp {
+        self.began.1.plus(self.began.0.elapsed())
+    }
+
+    /// Starts what is due as fast as the open rate allows, and says when to try again.
+    fn start_due(&mut self) -> Instant {
+        let has_room = |scheduler: &Self| {
+            scheduler.looks.len().saturating_sub(scheduler.kept_count)
+                < scheduler.context.settings.concurrent_looks
+        };
+        while has_room(self) {
+            let now = self.now();
+            if self.schedule.waiting() == 0 && self.schedule.next_due().is_none_or(|due| due > now) {
+                break;
+            }
+            let passed = self.began.0.elapsed();
+            if let Some(wait) = self.pace.wait(passed) {
+                return Instant::now() + wait;
+            }
+            let Some(start) = self.schedule.next(now) else { break };
+            self.pace.take(passed);
+            self.start(start);
+        }
+        let wait = self.schedule.next_due().map_or(TICK, |due| due.since(self.now()).min(TICK));
+        Instant::now() + wait
+    }
+
+    fn start(&mut self, start: Start) {
+        let Some(target) = self.known.targets.get(&start.point) else {
+            self.schedule.finished(start.point, Ended::Yielded, self.now(), 0.0);
+            return;
+        };
+        telemetry::look_delayed(Worker::Ingest, start.lag);
+        let token = self.cancel.child_token();
+        let look = look::run(Arc::clone(&self.context), Arc::clone(target), start.look, token.clone());
+        let handle = self.looks.spawn(look);
+        self.ids.insert(handle.id(), start.point);
+        self.kept_count += usize::from(start.look == Look::Continuous);
+        self.tokens.insert(start.point, Running { look: start.look, token });
+    }
+
+    fn take_end(&mut self, joined: Result<(task::Id, LookEnd), JoinError>) {
+        let (id, end) = match joined {
+            Ok((id, end)) => (id, Some(end)),
+            Err(error) => {
+                telemetry::task_failed("look", &error);
+                (error.id(), None)
+            }
+        };
+        let Some(point) = self.ids.remove(&id) else { return };
+        if let Some(running) = self.tokens.remove(&point) {
+            self.kept_count -= usize::from(running.look == Look::Continuous);
+        }
+        if let Some(kbps) = end.as_ref().and_then(|end| end.kbps) {
+            self.schedule.measured(point, kbps);
+        }
+        let ended = end.map_or(Ended::Failed { frames_for: Duration::ZERO }, |end| end.ended);
+        let now = self.now();
+        self.schedule.finished(point, ended, now, rand::random());
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.now();
+        match order {
+            Order::LookSoon { points, spread: over } => {
+                for point in points {
+                    self.schedule.look_soon(point, now.plus(spread(point.as_str(), over)));
+                }
+            }
+            Order::LinkDown(link) => self.schedule.link_down(&link, now),
+            Order::LinkUp(link) => self.schedule.link_up(&link, now),
+            Order::ProbeLink(_) => {}
+        }
+    }
+
+    /// Takes the wanted targets. Only the points that differ are touched: their looks are ended and begun anew.
+    fn reload(&mut self) {
+        let wanted = Arc::clone(&self.targets.borrow_and_update());
+        let difference = self.known.difference(&wanted);
+        let now = self.now();
+        for target in difference.changed {
+            self.release_if_new_secret(&target);
+            self.end_look(target.point);
+            self.schedule.put(plan_of(&target), now);
+        }
+        for point in difference.removed {
+            self.end_look(point);
+            self.schedule.remove(point);
+        }
+        self.schedule.set_limits(self.limits_of(&wanted));
+        self.known = wanted;
+    }
+
+    /// A changed password deserves a try at once.
+    fn release_if_new_secret(&self, target: &Target) {
+        let known = self.known.targets.get(&target.point).and_then(|known| known.credential.as_ref());
+        if let Some(credential) = &target.credential
+            && known.is_some_and(|known| known.name == credential.name && known != credential)
+        {
+            self.context.holds.release_credential(&credential.name);
+        }
+    }
+
+    fn limits_of(&self, wanted: &TargetSet) -> BTreeMap<LinkCode, LinkLimit> {
+        let settings = &self.context.settings;
+        let limit = |budget: &LinkBudget| LinkLimit {
+            kbps: budget.kbps.unwrap_or(settings.link_budget_kbps),
+            sessions: budget.sessions.unwrap_or(settings.link_budget_sessions),
+        };
+        wanted.budgets.iter().map(|(link, budget)| (link.clone(), limit(budget))).collect()
+    }
+
+    fn end_look(&self, point: PointCode) {
+        if let Some(running) = self.tokens.get(&point) {
+            running.token.cancel();
+        }
+    }
+
+    fn tick(&mut self) {
+        let late = self.last_tick.elapsed();
+        self.last_tick = Instant::now();
+        let wall = self.context.clock.now();
+        if late > TICK + OWN_STALL {
+            tracing::error!(
+                duration_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
+                "the watching itself stood still for {late:?}; looks of that time are void"
+            );
+            self.context.stalls.note(wall);
+        }
+        let now = self.now();
+        for point in self.schedule.to_yield(now) {
+            self.end_look(point);
+        }
+        for point in self.schedule.overdue(now) {
+            self.report_backlog(point, wall);
+        }
+        self.context.hosts.prune();
+        telemetry::worker_alive(Worker::Ingest, wall);
+        telemetry::queue_measured(Worker::Ingest, self.schedule.waiting());
+        self.status.send_replace(self.status_at(wall, now));
+    }
+
+    fn status_at(&self, taken: Timestamp, now: Timestamp) -> SchedulerStatus {
+        SchedulerStatus {
+            taken,
+            points: self.schedule.len(),
+            waiting: self.schedule.waiting(),
+            parked: self.schedule.parked(),
+            running: self.schedule.running(),
+            lag: self.schedule.lag(now),
+            held: self.context.holds.list().len(),
+            last_stall: self.context.stalls.last(),
+        }
+    }
+
+    /// Must not wait: the tracker may be waiting for us to take an order. A report that finds no room is dropped, and
+    /// the point's last result grows stale, which says the same later.
+    fn report_backlog(&self, point: PointCode, at: Timestamp) {
+        telemetry::look_skipped(Worker::Ingest, point, SkipReason::Backlog);
+        let outcome = Outcome::NotLooked(Cause::Backlog);
+        let stages = StageTimes::default();
+        let observation = Observation { point, started: at, ended: at, look: Look::Patrol, stages, outcome };
+        if self.context.findings.try_send(Finding::Look(Box::new(observation))).is_err() {
+            tracing::debug!(point.id = %point, "no room to report that point {point} waits");
+        }
+    }
+
+    async fn shut_down(mut self) {
+        let deadline = Instant::now() + SHUTDOWN_WAIT;
+        while let Ok(Some(joined)) = timeout_at(deadline, self.looks.join_next()).await {
+            if let Err(error) = joined {
+                telemetry::task_failed("look", &error);
+            }
+        }
+        self.context.hosts.await_teardowns(deadline).await;
+    }
+}
+
+fn rules_of(settings: &Watch, health: &Health) -> Rules {
+    Rules {
+        period: settings.period,
+        light_period: settings.light_period,
+        retry_first: settings.retry_first,
+        retry_cap: settings.retry_cap,
+        retry_reset_after: settings.retry_reset_after,
+        confirm_looks: health.confirm_looks,
+        recover_looks: health.recover_looks,
+        assumed_kbps: settings.assumed_kbps,
+    }
+}
+
+fn plan_of(target: &Target) -> Plan {
+    Plan {
+        point: target.point,
+        host: target.stream.as_ref().map_or_else(|| HostName::from("-"), host_name),
+        class: target.class,
+        watch: target.watch,
+        path: target.path.clone(),
+        needs: target.needs.clone(),
+    }
 }

@@ -23,7 +23,7 @@ const CONCURRENT_PROBES: usize = 64;
 /// How often the due links are looked for; starts are spread over the period in steps of this.
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs until cancelled. `findings` is bounded: when it is full the prober waits, and later probes start late.
+/// Runs until cancelled. `findings` is bounded: when it is full the probes wait, and later ones start late.
 pub async fn run(
     links: watch::Receiver<Arc<Vec<Link>>>,
     findings: mpsc::Sender<Finding>,
@@ -45,7 +45,7 @@ struct Prober {
     clock: Clock,
     plan: Plan,
     /// Each probe ends within the connect deadline, so dropping the set at shutdown loses nothing that matters.
-    probes: JoinSet<Option<LinkObservation>>,
+    probes: JoinSet<()>,
 }
 
 impl Prober {
@@ -57,10 +57,11 @@ impl Prober {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                Some(ended) = self.probes.join_next() => match ended {
-                    Ok(observation) => self.report(observation).await,
-                    Err(error) => telemetry::task_failed("link probe", &error),
-                },
+                Some(joined) = self.probes.join_next() => {
+                    if let Err(error) = joined {
+                        telemetry::task_failed("link probe", &error);
+                    }
+                }
                 Some(order) = self.orders.recv() => self.obey(&order),
                 Ok(()) = self.links.changed() => self.replan(),
                 _ = step.tick() => telemetry::worker_alive(Worker::Link, self.clock.now()),
@@ -87,16 +88,20 @@ impl Prober {
                 return;
             };
             let (clock, limit) = (self.clock.clone(), self.settings.deadlines.connect);
-            self.probes.spawn(async move { probe(link, target, limit, clock).await });
+            let findings = self.findings.clone();
+            self.probes.spawn(async move {
+                if let Some(observation) = probe(link, target, limit, clock).await {
+                    report(observation, &findings).await;
+                }
+            });
         }
     }
+}
 
-    async fn report(&mut self, observation: Option<LinkObservation>) {
-        let Some(observation) = observation else { return };
-        telemetry::link_probed(&observation);
-        if self.findings.send(Finding::Link(observation)).await.is_err() {
-            tracing::debug!("the tracker is gone; a link probe is dropped");
-        }
+async fn report(observation: LinkObservation, findings: &mpsc::Sender<Finding>) {
+    telemetry::link_probed(&observation);
+    if findings.send(Finding::Link(observation)).await.is_err() {
+        tracing::debug!("the tracker is gone; a link probe is dropped");
     }
 }
 

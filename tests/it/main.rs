@@ -4,5 +4,6 @@
 mod api;
 mod broken_config;
 mod floors;
+mod rtsp;
 mod store;
 mod support;

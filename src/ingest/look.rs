@@ -1,0 +1,339 @@
+//! The kinds of looks: patrol, light and continuous.
+
+use crate::clock::Clock;
+use crate::config::{Deadlines, Watch};
+use crate::domain::budget::HostName;
+use crate::domain::point::StreamUrl;
+use crate::domain::schedule::Ended;
+use crate::domain::{
+    Cause, Failure, Finding, Look, Measurement, Observation, Outcome, StageTimes, Timestamp,
+};
+use crate::ingest::credential::{Credential, Holds};
+use crate::ingest::host::{Host, Hosts};
+use crate::ingest::playing::{Halt, Playing};
+use crate::ingest::session::{Door, Fault};
+use crate::ingest::stall::Stalls;
+use crate::ingest::target::Target;
+use crate::telemetry;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What every look shares.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) settings: Watch,
+    pub(super) clock: Clock,
+    pub(super) holds: Holds,
+    pub(super) hosts: Hosts,
+    pub(super) stalls: Stalls,
+    /// When it is full a look waits, and keeps its budget while it does.
+    pub(super) findings: mpsc::Sender<Finding>,
+}
+
+/// What the scheduler learns from a look.
+#[derive(Debug)]
+pub(super) struct LookEnd {
+    pub(super) ended: Ended,
+    pub(super) kbps: Option<u32>,
+}
+
+/// What came of one look, before it is told whose point it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How long each stage took.
+    pub stages: StageTimes,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What a single look is asked to do.
+#[derive(Clone, Debug)]
+pub struct LookRequest<'a> {
+    /// The stream.
+    pub stream: &'a StreamUrl,
+    /// What to log in with.
+    pub credential: Option<&'a Credential>,
+    /// Deadline of each stage.
+    pub deadlines: &'a Deadlines,
+    /// Measuring window after the first key frame.
+    pub window: Duration,
+}
+
+/// The name under which the sessions to a stream's device are counted.
+pub fn host_name(stream: &StreamUrl) -> HostName {
+    HostName::from(format!("{}:{}", stream.host(), stream.port()))
+}
+
+/// Looks once at a stream, outside any schedule: for the technician's `probe`. The TEARDOWN is awaited.
+pub async fn look_once(request: &LookRequest<'_>, clock: &Clock, cancel: &CancellationToken) -> Sight {
+    let host = Arc::new(Host::new(&host_name(request.stream)));
+    sight_of(request, &host, clock, cancel).await
+}
+
+/// Opens a session, measures one window and closes the session.
+async fn sight_of(
+    request: &LookRequest<'_>,
+    host: &Arc<Host>,
+    clock: &Clock,
+    cancel: &CancellationToken,
+) -> Sight {
+    let started = clock.now();
+    let mut stages = StageTimes::default();
+    let door = door(request, host);
+    let outcome = match opened(&door, &mut stages, cancel).await {
+        Ok(mut playing) => {
+            let halt = playing.watch(request.window, clock, cancel).await;
+            note_times(&mut stages, &playing);
+            outcome_of(halt, &mut playing)
+        }
+        Err(fault) => outcome_of_fault(fault),
+    };
+    let ended = clock.now();
+    host.await_teardown().await;
+    Sight { started, ended, stages, outcome }
+}
+
+fn door<'a>(request: &'a LookRequest<'_>, host: &'a Arc<Host>) -> Door<'a> {
+    Door { stream: request.stream, credential: request.credential, host, deadlines: request.deadlines }
+}
+
+/// A cancelled opening leaves a session behind only if SETUP was answered, and then its drop sends the TEARDOWN.
+async fn opened(
+    door: &Door<'_>,
+    stages: &mut StageTimes,
+    cancel: &CancellationToken,
+) -> Result<Playing, Fault> {
+    match cancel.run_until_cancelled(door.play(stages)).await {
+        Some(opened) => opened,
+        None => Err(Fault::Ourselves),
+    }
+}
+
+fn note_times(stages: &mut StageTimes, playing: &Playing) {
+    for (stage, took) in playing.stage_times() {
+        if let Some(took) = took {
+            stages.set(stage, took);
+        }
+    }
+}
+
+fn outcome_of(halt: Halt, playing: &mut Playing) -> Outcome {
+    match halt {
+        Halt::WindowFull => Outcome::Video(playing.cut()),
+        Halt::Overdue { stage, cause } | Halt::BrokeOff { stage, cause } => {
+            Outcome::Failed(Failure { stage, cause, status: None, measured: playing.measured() })
+        }
+        Halt::Stopped | Halt::StoodStill => Outcome::NotLooked(Cause::Backlog),
+    }
+}
+
+fn outcome_of_fault(fault: Fault) -> Outcome {
+    match fault {
+        Fault::Device { stage, cause, status } => {
+            Outcome::Failed(Failure { stage, cause, status, measured: None })
+        }
+        Fault::Ourselves => Outcome::NotLooked(Cause::Backlog),
+    }
+}
+
+/// Runs one look of the schedule to its end. Everything that it finds is sent on; the session is torn down on every
+/// path.
+pub(super) async fn run(
+    context: Arc<Context>,
+    target: Arc<Target>,
+    look: Look,
+    cancel: CancellationToken,
+) -> LookEnd {
+    let visit = Visit { context, target, look, cancel };
+    let (ended, kbps) = visit.run().await;
+    LookEnd { ended, kbps }
+}
+
+/// What a kept session leaves behind.
+struct Kept {
+    /// When the present window began.
+    started: Timestamp,
+    /// Reported with the first window only.
+    stages: StageTimes,
+    frames_for: Duration,
+    kbps: Option<u32>,
+}
+
+struct Visit {
+    context: Arc<Context>,
+    target: Arc<Target>,
+    look: Look,
+    cancel: CancellationToken,
+}
+
+impl Visit {
+    async fn run(&self) -> (Ended, Option<u32>) {
+        let Some(stream) = self.target.stream.as_ref().filter(|stream| !stream.is_encrypted()) else {
+            self.report_not_looked(Cause::NotWatchable).await;
+            return (Ended::NotBefore { wait: self.context.settings.period }, None);
+        };
+        let name = host_name(stream);
+        if let Some(until) = self.held_until(&name) {
+            self.report_not_looked(Cause::CredentialHold).await;
+            let wait = until.since(self.context.clock.now());
+            return (Ended::NotBefore { wait }, None);
+        }
+        let host = self.context.hosts.host(&name);
+        if let Err(wait) = host.await_quiet().await {
+            return (Ended::NotBefore { wait }, None);
+        }
+        let request = LookRequest {
+            stream,
+            credential: self.target.credential.as_deref(),
+            deadlines: &self.context.settings.deadlines,
+            window: self.context.settings.patrol_window,
+        };
+        match self.look {
+            Look::Light => self.light(&request, &host).await,
+            Look::Patrol | Look::Manual => self.patrol(&request, &host).await,
+            Look::Continuous => self.continuous(&request, &host).await,
+        }
+    }
+
+    async fn patrol(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
+        let sight = sight_of(request, host, &self.context.clock, &self.cancel).await;
+        self.conclude(sight, host).await
+    }
+
+    async fn light(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
+        let started = self.context.clock.now();
+        let mut stages = StageTimes::default();
+        let door = door(request, host);
+        let described = self.cancel.run_until_cancelled(door.describe(&mut stages)).await;
+        let outcome = match described.unwrap_or(Err(Fault::Ourselves)) {
+            Ok(declared) => Outcome::Answered(declared),
+            Err(fault) => outcome_of_fault(fault),
+        };
+        self.conclude(Sight { started, ended: self.context.clock.now(), stages, outcome }, host).await
+    }
+
+    /// Keeps a session and reports a window at a time, until it fails, breaks off or is asked to stop.
+    async fn continuous(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
+        let started = self.context.clock.now();
+        let mut stages = StageTimes::default();
+        let door = door(request, host);
+        match opened(&door, &mut stages, &self.cancel).await {
+            Ok(mut playing) => {
+                let mut kept = Kept { started, stages, frames_for: Duration::ZERO, kbps: None };
+                let halt = self.keep(&mut playing, &mut kept).await;
+                let is_good_until_now = matches!(halt, Halt::BrokeOff { .. }) && !kept.frames_for.is_zero();
+                let outcome = outcome_of(halt, &mut playing);
+                drop(playing);
+                host.await_teardown().await;
+                let Kept { started, stages, frames_for, kbps } = kept;
+                if is_good_until_now && !self.cancel.is_cancelled() {
+                    // A camera that does not answer keepalives is dropped by the library every minute while its
+                    // pictures are good, and a camera that died refuses the next connect: that one decides.
+                    return (Ended::BrokeOff { frames_for }, kbps);
+                }
+                let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
+                (self.conclude(sight, host).await.0.after(frames_for), kbps)
+            }
+            Err(fault) => {
+                let outcome = outcome_of_fault(fault);
+                let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
+                self.conclude(sight, host).await
+            }
+        }
+    }
+
+    /// Reports one full window after the other.
+    async fn keep(&self, playing: &mut Playing, kept: &mut Kept) -> Halt {
+        let (clock, window) = (&self.context.clock, self.context.settings.continuous_window);
+        loop {
+            let halt = playing.watch(window, clock, &self.cancel).await;
+            if kept.frames_for.is_zero() {
+                note_times(&mut kept.stages, playing);
+            }
+            if halt != Halt::WindowFull {
+                return halt;
+            }
+            let measured = playing.cut();
+            kept.frames_for = kept.frames_for.saturating_add(measured.window);
+            kept.kbps = Some(kbps_of(&measured));
+            let started = std::mem::replace(&mut kept.started, clock.now());
+            let stages = std::mem::take(&mut kept.stages);
+            if !self.context.stalls.touches(started) {
+                let outcome = Outcome::Video(measured);
+                self.report(Sight { started, ended: kept.started, stages, outcome }).await;
+            }
+        }
+    }
+
+    /// Reports a sight and says what it means for the schedule.
+    async fn conclude(&self, sight: Sight, host: &Arc<Host>) -> (Ended, Option<u32>) {
+        let retry = self.context.settings.retry_first;
+        if self.cancel.is_cancelled() {
+            return (Ended::Yielded, None);
+        }
+        let sight = self.void_if_stalled(sight);
+        let concluded = match &sight.outcome {
+            Outcome::Video(measured) => {
+                (Ended::Good { frames_for: measured.window }, Some(kbps_of(measured)))
+            }
+            Outcome::Answered(_) => (Ended::Good { frames_for: Duration::ZERO }, None),
+            Outcome::Failed(failure) => {
+                self.hold_if_wrong(failure, host);
+                (Ended::Failed { frames_for: Duration::ZERO }, None)
+            }
+            Outcome::NotLooked(_) => (Ended::NotBefore { wait: retry }, None),
+        };
+        self.report(sight).await;
+        concluded
+    }
+
+    /// What we saw while we ourselves stood still proves nothing against a point.
+    fn void_if_stalled(&self, sight: Sight) -> Sight {
+        if matches!(sight.outcome, Outcome::Failed(_)) && self.context.stalls.touches(sight.started) {
+            return Sight { outcome: Outcome::NotLooked(Cause::Backlog), ..sight };
+        }
+        sight
+    }
+
+    fn hold_if_wrong(&self, failure: &Failure, host: &Arc<Host>) {
+        if let (Cause::WrongCredential, Some(credential)) = (&failure.cause, &self.target.credential) {
+            let span = self.context.settings.credential_hold;
+            self.context.holds.hold(&credential.name, host.name(), self.context.clock.now(), span);
+            tracing::warn!(point.id = %self.target.point, credential = credential.name, host = host.name(),
+                "credential {} was refused twice by {} (point {}) and is held", credential.name, host.name(), self.target.point);
+        }
+    }
+
+    fn held_until(&self, host: &HostName) -> Option<Timestamp> {
+        let credential = self.target.credential.as_ref()?;
+        self.context.holds.held_until(&credential.name, host, self.context.clock.now())
+    }
+
+    async fn report_not_looked(&self, cause: Cause) {
+        let now = self.context.clock.now();
+        let outcome = Outcome::NotLooked(cause);
+        self.report(Sight { started: now, ended: now, stages: StageTimes::default(), outcome }).await;
+    }
+
+    async fn report(&self, sight: Sight) {
+        let Sight { started, ended, stages, outcome } = sight;
+        let observation =
+            Observation { point: self.target.point, started, ended, look: self.look, stages, outcome };
+        telemetry::look_finished(&observation);
+        if self.context.findings.send(Finding::Look(Box::new(observation))).await.is_err() {
+            tracing::debug!(point.id = %self.target.point, "the tracker is gone; a look at {} is dropped", self.target.point);
+        }
+    }
+}
+
+/// kbit/s, rounded up.
+fn kbps_of(measured: &Measurement) -> u32 {
+    let millis = measured.window.as_millis().max(1);
+    u32::try_from((u128::from(measured.bytes) * 8).div_ceil(millis)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,228 @@
+//! Opens RTSP sessions stage by stage, each stage with its deadline and its own cause of failure.
+//!
+//! retina has no deadline anywhere and hides connect errors, so we connect and ask OPTIONS ourselves first and put a
+//! deadline around every stage of its. A failed stage gives its cause by stage and status code; retina's text goes
+//! to the debug log only.
+
+use crate::config::Deadlines;
+use crate::domain::answer::{Login, cause_of_break, cause_of_silence, cause_of_status};
+use crate::domain::meter::Meter;
+use crate::domain::point::StreamUrl;
+use crate::domain::{Cause, Codec, Declared, Stage, StageTimes};
+use crate::ingest::credential::Credential;
+use crate::ingest::host::Host;
+use crate::ingest::options;
+use crate::ingest::playing::Playing;
+use crate::reach::{self, ConnectFault};
+use retina::client::{
+    Credentials, Described, InitialSequenceNumberPolicy, PlayOptions, Session, SessionIdPolicy,
+    SessionOptions, SetupOptions, Stream,
+};
+use retina::codec::ParametersRef;
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// A stage that ends this much after its deadline shows that we ourselves stood still: it proves nothing.
+pub(super) const OWN_STALL: Duration = Duration::from_secs(5);
+
+/// Where to knock and with what.
+#[derive(Clone, Debug)]
+pub(super) struct Door<'a> {
+    pub(super) stream: &'a StreamUrl,
+    pub(super) credential: Option<&'a Credential>,
+    pub(super) host: &'a Arc<Host>,
+    pub(super) deadlines: &'a Deadlines,
+}
+
+/// Why a stage failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The device, or the way to it.
+    Device { stage: Stage, cause: Cause, status: Option<u16> },
+    /// We ourselves.
+    Ourselves,
+}
+
+impl Fault {
+    const fn at(stage: Stage, cause: Cause) -> Self {
+        Self::Device { stage, cause, status: None }
+    }
+
+    const fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Device { status: Some(401), .. })
+    }
+}
+
+/// The video stream of a described session.
+#[derive(Debug)]
+pub(super) struct Video {
+    index: usize,
+    codec: Codec,
+    clock_rate: u32,
+    declared: Declared,
+}
+
+impl Door<'_> {
+    /// Asks for the description only.
+    pub(super) async fn describe(&self, times: &mut StageTimes) -> Result<Declared, Fault> {
+        let server = self.reach(times).await?;
+        let mut described = self.described(times, server.clone()).await;
+        if self.deserves_retry(&described) {
+            described = self.described(times, server).await;
+        }
+        described.map(|(_session, video)| video.declared)
+    }
+
+    /// Opens a session up to the answer of PLAY. A 401 is tried once more with a fresh session, because a stale nonce
+    /// and a wrong password look alike; then it is final.
+    pub(super) async fn play(&self, times: &mut StageTimes) -> Result<Playing, Fault> {
+        let server = self.reach(times).await?;
+        let mut playing = self.played(times, server.clone()).await;
+        if self.deserves_retry(&playing) {
+            playing = self.played(times, server).await;
+        }
+        playing
+    }
+
+    fn deserves_retry<T>(&self, tried: &Result<T, Fault>) -> bool {
+        self.credential.is_some() && tried.as_ref().is_err_and(Fault::is_unauthorized)
+    }
+
+    /// Connects and asks OPTIONS. Gives the `Server` header.
+    async fn reach(&self, times: &mut StageTimes) -> Result<Option<String>, Fault> {
+        let (host, port) = (self.stream.host(), self.stream.port());
+        let began = Instant::now();
+        let connected = reach::connect(host, port, self.deadlines.connect).await;
+        times.set(Stage::Connect, began.elapsed());
+        let mut stream = connected.map_err(|fault| match fault {
+            ConnectFault::Device(_) if began.elapsed() > self.deadlines.connect + OWN_STALL => {
+                Fault::Ourselves
+            }
+            ConnectFault::Device(cause) => Fault::at(Stage::Connect, cause),
+            ConnectFault::Ourselves => Fault::Ourselves,
+        })?;
+        let asked =
+            timed(times, Stage::Options, self.deadlines.describe, options::ask(&mut stream, self.stream));
+        asked.await?.map_err(|cause| Fault::at(Stage::Options, cause))
+    }
+
+    async fn described(
+        &self,
+        times: &mut StageTimes,
+        server: Option<String>,
+    ) -> Result<(Session<Described>, Video), Fault> {
+        let asked = Session::describe(self.stream.as_url().clone(), self.session_options());
+        let session = timed(times, Stage::Describe, self.deadlines.describe, asked)
+            .await?
+            .map_err(|error| self.fault(Stage::Describe, &error))?;
+        let server = server.or_else(|| session.tool().map(|tool| tool.to_string()));
+        let video = find_video(session.streams(), server)
+            .ok_or_else(|| Fault::at(Stage::Describe, Cause::NoVideoMedia))?;
+        Ok((session, video))
+    }
+
+    async fn played(&self, times: &mut StageTimes, server: Option<String>) -> Result<Playing, Fault> {
+        let (mut session, video) = self.described(times, server).await?;
+        let set_up = session.setup(video.index, SetupOptions::default());
+        timed(times, Stage::Setup, self.deadlines.setup, set_up)
+            .await?
+            .map_err(|error| self.fault(Stage::Setup, &error))?;
+        let options = PlayOptions::default().initial_seq(InitialSequenceNumberPolicy::Ignore);
+        let session = timed(times, Stage::Play, self.deadlines.play, session.play(options))
+            .await?
+            .map_err(|error| self.fault(Stage::Play, &error))?;
+        let size = video.declared.size;
+        let meter = Meter::new(video.codec, video.clock_rate, video.declared, size);
+        Ok(Playing::new(session, video.index, meter, self.deadlines, self.host.begin_playing()))
+    }
+
+    fn session_options(&self) -> SessionOptions {
+        let credentials = self.credential.map(|credential| Credentials {
+            username: credential.username.clone(),
+            password: credential.password.expose_secret().to_owned(),
+        });
+        SessionOptions::default()
+            .creds(credentials)
+            .user_agent(options::USER_AGENT.to_owned())
+            .session_group(self.host.group())
+            .session_id(SessionIdPolicy::UseFirst)
+    }
+
+    fn fault(&self, stage: Stage, error: &retina::Error) -> Fault {
+        tracing::debug!(%error, stage = stage.as_str(), "{} failed at {stage}", self.stream);
+        let login = match self.credential {
+            None => Login::None,
+            Some(_) if self.host.is_playing() => Login::GivenWhileOthersPlay,
+            Some(_) => Login::Given,
+        };
+        let status = error.status_code();
+        let cause =
+            status.map_or_else(|| cause_of_break(stage), |status| cause_of_status(stage, status, login));
+        Fault::Device { stage, cause, status: status.filter(|status| !(200..300).contains(status)) }
+    }
+}
+
+/// Runs a stage within its deadline and notes the time that it took; a repeated stage adds up.
+async fn timed<T>(
+    times: &mut StageTimes,
+    stage: Stage,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Fault> {
+    let began = Instant::now();
+    let done = timeout(limit, work).await;
+    let took = began.elapsed();
+    times.set(stage, times.of(stage).unwrap_or_default().saturating_add(took));
+    match done {
+        Ok(done) => Ok(done),
+        Err(_elapsed) if took > limit + OWN_STALL => Err(Fault::Ourselves),
+        Err(_elapsed) => Err(Fault::at(stage, cause_of_silence(stage))),
+    }
+}
+
+/// The first video stream of a coding that we read.
+fn find_video(streams: &[Stream], server: Option<String>) -> Option<Video> {
+    streams.iter().enumerate().filter(|(_, stream)| stream.media() == "video").find_map(|(index, stream)| {
+        let codec = codec_of(stream.encoding_name())?;
+        let declared = Declared {
+            codec: Some(codec),
+            size: described_size(stream),
+            frames_per_second: described_rate(stream),
+            server: server.clone(),
+        };
+        Some(Video { index, codec, clock_rate: stream.clock_rate_hz(), declared })
+    })
+}
+
+fn codec_of(encoding_name: &str) -> Option<Codec> {
+    match encoding_name {
+        "h264" => Some(Codec::H264),
+        "h265" => Some(Codec::H265),
+        "jpeg" => Some(Codec::Mjpeg),
+        _ => None,
+    }
+}
+
+/// The size in the parameter sets of the session description.
+fn described_size(stream: &Stream) -> Option<(u32, u32)> {
+    match stream.parameters()? {
+        ParametersRef::Video(video) => {
+            Some(video.pixel_dimensions()).filter(|(width, height)| width * height > 0)
+        }
+        ParametersRef::Audio(_) | ParametersRef::Message(_) => None,
+    }
+}
+
+/// `a=framerate`, else the timing in the parameter sets.
+fn described_rate(stream: &Stream) -> Option<f64> {
+    let written = stream.framerate().map(f64::from);
+    let timing = || match stream.parameters()? {
+        ParametersRef::Video(video) => {
+            video.frame_rate().map(|(ticks, scale)| f64::from(scale) / f64::from(ticks))
+        }
+        ParametersRef::Audio(_) | ParametersRef::Message(_) => None,
+    };
+    written.or_else(timing).filter(|rate| rate.is_finite() && *rate > 0.0)
+}

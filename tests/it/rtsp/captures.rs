@@ -1,0 +1,1 @@
+//! The captures that lie in the retina crate, replayed.

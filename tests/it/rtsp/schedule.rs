@@ -1,0 +1,313 @@
+//! The scheduler at work: fake and foreign servers, real time.
+
+use super::fake::{Answer, Counts, Fake, Script};
+use super::faults::wait_until;
+use super::foreign::{Server, free_port};
+use super::look::admin;
+use sharpeyes::clock::Clock;
+use sharpeyes::config::{Deadlines, Settings, Watch};
+use sharpeyes::domain::{
+    Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, WatchMode,
+};
+use sharpeyes::ingest::{Credential, Holds, LinkBudget, SchedulerInputs, SchedulerStatus, Target, TargetSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn settings() -> Watch {
+    let default = Settings::default().watch;
+    Watch {
+        period: millis(2_000),
+        light_period: Duration::ZERO,
+        patrol_window: millis(100),
+        continuous_window: millis(300),
+        deadlines: Deadlines { frame_gap: millis(1_000), ..default.deadlines },
+        opens_per_second: 500,
+        retry_first: millis(100),
+        retry_cap: millis(400),
+        ..default
+    }
+}
+
+fn code(index: usize) -> PointCode {
+    format!("230521000013{index:08}").parse().unwrap()
+}
+
+fn link(name: &str) -> LinkCode {
+    name.parse().unwrap()
+}
+
+fn target(index: usize, url: &str, watch: WatchMode) -> Target {
+    Target {
+        point: code(index),
+        class: PointClass::Two,
+        watch,
+        stream: Some(url.parse().unwrap()),
+        credential: None,
+        path: vec![link("uplink")],
+        needs: vec![link("uplink")],
+    }
+}
+
+fn set(targets: impl IntoIterator<Item = Target>) -> Arc<TargetSet> {
+    let targets = targets.into_iter().map(|target| (target.point, Arc::new(target))).collect();
+    let budget = LinkBudget { kbps: Some(1_000_000), sessions: Some(1_000) };
+    Arc::new(TargetSet { targets, budgets: [(link("uplink"), budget)].into() })
+}
+
+/// A running scheduler.
+struct Watching {
+    targets: watch::Sender<Arc<TargetSet>>,
+    orders: mpsc::Sender<Order>,
+    findings: mpsc::Receiver<Finding>,
+    status: watch::Receiver<SchedulerStatus>,
+    holds: Holds,
+    cancel: CancellationToken,
+    task: JoinSet<()>,
+}
+
+impl Watching {
+    fn start(settings: Watch, targets: Arc<TargetSet>) -> Self {
+        let (targets, targets_rx) = watch::channel(targets);
+        let (orders, orders_rx) = mpsc::channel(16);
+        let (findings_tx, findings) = mpsc::channel(64);
+        let (status_tx, status) = watch::channel(SchedulerStatus::default());
+        let (holds, cancel) = (Holds::default(), CancellationToken::new());
+        let inputs = SchedulerInputs {
+            targets: targets_rx,
+            orders: orders_rx,
+            settings,
+            health: Settings::default().health,
+            clock: Clock::system(),
+            holds: holds.clone(),
+        };
+        let mut task = JoinSet::new();
+        task.spawn(sharpeyes::ingest::scheduler::run(inputs, findings_tx, status_tx, cancel.clone()));
+        Self { targets, orders, findings, status, holds, cancel, task }
+    }
+
+    async fn next(&mut self) -> Observation {
+        match timeout(Duration::from_secs(15), self.findings.recv()).await.unwrap().unwrap() {
+            Finding::Look(observation) => *observation,
+            Finding::Link(_) => panic!("the scheduler probes no link"),
+        }
+    }
+
+    /// The next look that passes the filter.
+    async fn next_where(&mut self, filter: impl Fn(&Observation) -> bool) -> Observation {
+        loop {
+            let observation = self.next().await;
+            if filter(&observation) {
+                return observation;
+            }
+        }
+    }
+
+    async fn stop(mut self) -> Duration {
+        let began = Instant::now();
+        self.cancel.cancel();
+        self.task.join_next().await.unwrap().unwrap();
+        began.elapsed()
+    }
+}
+
+fn is_video(observation: &Observation) -> bool {
+    matches!(observation.outcome, Outcome::Video(_))
+}
+
+fn cause(observation: &Observation) -> Option<Cause> {
+    match &observation.outcome {
+        Outcome::Failed(failure) => Some(failure.cause.clone()),
+        Outcome::NotLooked(cause) => Some(cause.clone()),
+        Outcome::Video(_) | Outcome::Answered(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn every_point_is_patrolled_and_a_recorder_never_serves_more_sessions_than_allowed() {
+    let recorder = Fake::start(Script::default()).await;
+    let targets =
+        (0..10).map(|index| target(index, &recorder.url(&format!("cam{index}")), WatchMode::Patrol));
+    let mut watching = Watching::start(settings(), set(targets));
+    let mut seen = BTreeSet::new();
+    while seen.len() < 10 {
+        let observation = watching.next_where(is_video).await;
+        assert_eq!(observation.look, Look::Patrol);
+        seen.insert(observation.point);
+    }
+    assert!(Counts::of(&recorder.counts.most_playing) <= 2, "{:?}", recorder.counts);
+    assert!(watching.stop().await < Duration::from_secs(4));
+    assert_eq!(Counts::of(&recorder.counts.plays), Counts::of(&recorder.counts.teardowns));
+}
+
+#[tokio::test]
+async fn light_looks_prove_the_device_between_patrols() {
+    let fake = Fake::start(Script::default()).await;
+    let settings = Watch { period: millis(20_000), light_period: millis(200), ..settings() };
+    let mut watching = Watching::start(settings, set([target(1, &fake.url("cam"), WatchMode::Patrol)]));
+    watching.next_where(is_video).await;
+    let light = watching.next().await;
+    assert_eq!(light.look, Look::Light);
+    let Outcome::Answered(declared) = light.outcome else { panic!("{light:?}") };
+    assert_eq!(declared.size, Some(super::fake::SIZE));
+    assert!(light.stages.of(Stage::Describe).is_some() && light.stages.of(Stage::Play).is_none());
+    fake.change(|script| {
+        script.answers.insert("DESCRIBE", Answer { hold: Duration::ZERO, status: 404 });
+    });
+    let failed = watching.next_where(|observation| cause(observation).is_some()).await;
+    assert_eq!(cause(&failed), Some(Cause::StreamNotFound));
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_session_reports_windows_and_is_torn_down_at_shutdown() {
+    let fakes = [Fake::start(Script::default()).await, Fake::start(Script::default()).await];
+    let targets = (0..2).map(|index| target(index, &fakes[index].url("cam"), WatchMode::Continuous));
+    let mut watching = Watching::start(settings(), set(targets));
+    let mut windows = BTreeMap::new();
+    while windows.len() < 2 || windows.values().any(|count| *count < 3) {
+        let observation = watching.next().await;
+        assert!(is_video(&observation), "{observation:?}");
+        *windows.entry(observation.point).or_insert(0) += 1;
+    }
+    for fake in &fakes {
+        assert_eq!(Counts::of(&fake.counts.plays), 1, "one session for all windows");
+    }
+    assert!(watching.stop().await < Duration::from_secs(4));
+    for fake in &fakes {
+        assert_eq!((Counts::of(&fake.counts.teardowns), Counts::of(&fake.counts.playing)), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_reload_touches_only_the_points_that_changed() {
+    let [kept, changed, removed, added] = {
+        let start = || Fake::start(Script::default());
+        [start().await, start().await, start().await, start().await]
+    };
+    let continuous = |index, fake: &Fake, path: &str| target(index, &fake.url(path), WatchMode::Continuous);
+    let targets = [continuous(0, &kept, "a"), continuous(1, &changed, "a"), continuous(2, &removed, "a")];
+    let watching = Watching::start(settings(), set(targets));
+    let plays = |fake: &Fake| Counts::of(&fake.counts.plays);
+    wait_until(|| plays(&kept) == 1 && plays(&changed) == 1 && plays(&removed) == 1).await;
+    let mut watching = watching;
+    watching.next().await;
+
+    let targets = [continuous(0, &kept, "a"), continuous(1, &changed, "b"), continuous(3, &added, "a")];
+    watching.targets.send(set(targets)).unwrap();
+    wait_until(|| plays(&changed) == 2 && plays(&added) == 1).await;
+    wait_until(|| Counts::of(&removed.counts.playing) == 0).await;
+    assert_eq!((plays(&kept), Counts::of(&kept.counts.playing)), (1, 1), "the unchanged session goes on");
+    assert_eq!(Counts::of(&changed.counts.teardowns), 1);
+    wait_until(|| watching.status.borrow().points == 3).await;
+    watching.stop().await;
+}
+
+fn guarded(fake: &Fake, password: &str) -> Target {
+    let credential: Credential = admin(password);
+    Target { credential: Some(Arc::new(credential)), ..target(1, &fake.url("cam"), WatchMode::Patrol) }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_held_until_a_person_or_a_new_password_releases_it() {
+    let fake = Fake::start(Script { needs_login: true, ..Script::default() }).await;
+    let settings = Watch { period: millis(300), ..settings() };
+    let mut watching = Watching::start(settings, set([guarded(&fake, "wrong")]));
+    assert_eq!(cause(&watching.next().await), Some(Cause::WrongCredential));
+    let logins = Counts::of(&fake.counts.describes);
+    assert_eq!((logins, Counts::of(&fake.counts.connections)), (4, 3), "one retry with a fresh session");
+    for _ in 0..4 {
+        assert_eq!(cause(&watching.next().await), Some(Cause::CredentialHold));
+    }
+    assert_eq!(Counts::of(&fake.counts.connections), 3, "no more attempts");
+    let hold = watching.holds.list().remove(0);
+    assert_eq!((hold.credential.as_str(), hold.host), ("camera", fake.address.to_string()));
+
+    assert!(watching.holds.release_hold(&hold.credential, &fake.address.to_string()));
+    watching.next_where(|observation| cause(observation) == Some(Cause::WrongCredential)).await;
+    assert_eq!(Counts::of(&fake.counts.describes), 8, "one more try after the release");
+
+    watching.targets.send(set([guarded(&fake, "secret")])).unwrap();
+    watching.next_where(is_video).await;
+    assert!(watching.holds.list().is_empty());
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_401_while_another_session_plays_is_a_session_limit_and_no_hold() {
+    let fake = Fake::start(Script { needs_login: true, limit: Some((1, 401)), ..Script::default() }).await;
+    let first = Target { watch: WatchMode::Continuous, ..guarded(&fake, "secret") };
+    let mut watching = Watching::start(settings(), set([first.clone()]));
+    watching.next_where(is_video).await;
+    let second = Target { point: code(2), ..guarded(&fake, "secret") };
+    watching.targets.send(set([first, second])).unwrap();
+    let limited = watching.next_where(|observation| observation.point == code(2)).await;
+    assert_eq!(cause(&limited), Some(Cause::SessionLimit));
+    assert!(watching.holds.list().is_empty());
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn behind_a_dead_link_only_a_canary_is_looked_at() {
+    let fake = Fake::start(Script::default()).await;
+    let targets = (0..40).map(|index| target(index, &fake.url(&format!("cam{index}")), WatchMode::Patrol));
+    let settings = Watch { period: millis(1_000), sessions_per_host: 50, ..settings() };
+    let mut watching = Watching::start(settings, set(targets));
+    watching.next_where(is_video).await;
+    watching.orders.send(Order::LinkDown(link("uplink"))).await.unwrap();
+    // What was under way ends first.
+    let ordered = watching.status.borrow().taken;
+    let is_quiet =
+        |status: &SchedulerStatus| status.taken > ordered.plus(millis(1_500)) && status.running <= 1;
+    while !is_quiet(&watching.status.borrow()) {
+        watching.next().await;
+    }
+    let began = Instant::now();
+    for _ in 0..5 {
+        watching.next().await;
+    }
+    assert!(began.elapsed() > millis(600), "five canaries a second, not forty points: {:?}", began.elapsed());
+
+    watching.orders.send(Order::LinkUp(link("uplink"))).await.unwrap();
+    let mut seen = BTreeSet::new();
+    while seen.len() < 40 {
+        seen.insert(watching.next_where(is_video).await.point);
+    }
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_server_is_refused_and_a_restarted_one_is_good_again() {
+    let port = free_port();
+    let server = Server::gst_at(port, "open");
+    let mut watching =
+        Watching::start(settings(), set([target(1, &server.url("/h264"), WatchMode::Continuous)]));
+    watching.next_where(is_video).await;
+    server.signal("KILL");
+    let refused = watching.next_where(|observation| cause(observation).is_some()).await;
+    assert_eq!(cause(&refused), Some(Cause::ConnectRefused), "{refused:?}");
+    drop(server);
+    let server = Server::gst_at(port, "open");
+    watching.next_where(is_video).await;
+    watching.stop().await;
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_point_that_cannot_be_pulled_is_said_to_be_so() {
+    let mut encrypted = target(1, "rtsps://127.0.0.1/cam", WatchMode::Patrol);
+    let mut watching = Watching::start(settings(), set([encrypted.clone()]));
+    assert_eq!(cause(&watching.next().await), Some(Cause::NotWatchable));
+    encrypted.stream = None;
+    watching.targets.send(set([encrypted])).unwrap();
+    assert_eq!(cause(&watching.next().await), Some(Cause::NotWatchable));
+    watching.stop().await;
+}
