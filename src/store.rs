@@ -4,6 +4,7 @@
 //! constants stand side by side. Instants are `BIGINT` milliseconds, states and causes are their words.
 
 pub mod audit;
+pub mod backup;
 pub mod credential;
 pub mod exclusion;
 pub mod fact;
@@ -11,6 +12,7 @@ mod heartbeat;
 pub mod inventory;
 pub mod month;
 pub mod observation;
+pub mod retention;
 pub mod span;
 pub mod timeline;
 pub mod token;

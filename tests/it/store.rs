@@ -1,10 +1,12 @@
 //! The contract of the store: every method, on SQLite and on PostgreSQL.
 
 mod access;
+mod backup;
 mod fact;
 mod fixture;
 mod heartbeat;
 mod observation;
+mod retention;
 mod schema;
 mod timeline;
 mod writer;

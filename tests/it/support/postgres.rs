@@ -63,6 +63,17 @@ pub(crate) async fn new_database() -> String {
     server.new_database().await
 }
 
+/// Restores an archive of `pg_dump` into an empty database and gives its URL back.
+pub(crate) async fn restore(archive: &Path, url: String) -> String {
+    let (program, archive) = (format!("{BIN}/pg_restore"), archive.to_owned());
+    tokio::task::spawn_blocking(move || {
+        run(Command::new(program).arg("--dbname").arg(&url).arg(archive));
+        url
+    })
+    .await
+    .unwrap()
+}
+
 async fn run_case(database: &'static str, url: &str, case: &impl AsyncFn(Store)) {
     let _named = NamePanic(database);
     let store = Store::open(url).await.unwrap();
