@@ -125,7 +125,8 @@ pub struct Piece {
 /// was lost in between. Before the first transition its own `from` tells; without any, nothing is known.
 pub fn normalise(noted: &[Transition], window: Window) -> Vec<StateInterval> {
     let mut ordered: Vec<&Transition> = noted.iter().filter(|change| change.at < window.end()).collect();
-    ordered.sort_by_key(|change| (change.at, change.decided, change.to.state(), change.to.cause().cloned()));
+    let rank = |condition: &Condition| (condition.state(), condition.cause().cloned());
+    ordered.sort_by_cached_key(|change| (change.at, change.decided, rank(&change.to), rank(&change.from)));
     let mut intervals = Vec::new();
     let mut from = window.start();
     let mut known: Option<&Transition> = None;
