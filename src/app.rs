@@ -4,6 +4,7 @@
 
 mod check_config;
 mod cli;
+mod report;
 mod simulate;
 
 use clap::Parser;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::CheckConfig(arg) => check_config::run(&arg),
+        Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Serve(_)
         | Command::Demo(_)
@@ -39,7 +41,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         | Command::Import(_)
         | Command::Export(_)
         | Command::Probe(_)
-        | Command::Report(_)
         | Command::Openapi
         | Command::Token(_)
         | Command::Backup(_)

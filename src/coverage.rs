@@ -8,11 +8,13 @@ pub mod document;
 pub mod gap;
 mod gather;
 pub mod list;
+pub mod month;
 pub mod report;
 pub mod table;
 
 pub use gap::gaps;
-pub use list::{ListKind, ListPage, list};
+pub use list::{ListKind, ListPage, ListQuery, list};
+pub use month::{MonthReport, month};
 pub use report::{CoverageReport, Selection, report};
 
 use crate::clock::Clock;

@@ -172,6 +172,18 @@ pub struct CoverageDocument {
     pub excluded_by_maintainer: Vec<MaintainerDocument>,
 }
 
+/// A monthly report.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct MonthDocument {
+    /// Month, as 2026-10.
+    pub month: String,
+    /// Whether the month is over; an open one is cut off at `to`.
+    pub closed: bool,
+    /// The figures.
+    #[serde(flatten)]
+    pub coverage: CoverageDocument,
+}
+
 /// One figure's target and rule.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TargetDocument {
