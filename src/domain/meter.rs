@@ -193,8 +193,9 @@ impl Meter {
         let is_first_key_frame = self.first_key_frame == Some(packet.received);
         if !is_first_key_frame && self.burst.is_over(packet.received, packet.ticks) {
             self.window_start = Some(packet.received);
+            // The random-access picture that proved the stream stays on record.
             let Tally { clock, longest_group, .. } = self.tally;
-            self.tally = Tally { clock, longest_group, ..Tally::EMPTY };
+            self.tally = Tally { clock, longest_group, key_frames: 1, ..Tally::EMPTY };
         }
     }
 

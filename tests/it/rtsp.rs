@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod captures;
 mod fake;
 mod faults;
 mod foreign;
