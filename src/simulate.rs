@@ -5,6 +5,8 @@
 //! loopback addresses (`network`). Nothing but `app` uses it.
 
 #[cfg(feature = "simulate")]
+pub mod child;
+#[cfg(feature = "simulate")]
 pub mod control;
 #[cfg(feature = "simulate")]
 mod dialogue;

@@ -164,6 +164,9 @@ pub(crate) struct SimulateArgs {
     /// Watch so many points without pause and the others not at all, instead of patrols
     #[arg(long, value_name = "POINTS")]
     pub(crate) continuous: Option<usize>,
+    /// Folder of the clips, which several simulators may share; DIR/clips when left out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) clips: Option<PathBuf>,
     /// End when standard input closes, as a child of `demo` does
     #[arg(long, hide = true)]
     pub(crate) attached: bool,

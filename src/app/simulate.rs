@@ -75,6 +75,7 @@ mod running {
         let watched = args.continuous.map_or(Watched::Mixed, Watched::Continuous);
         Options {
             folder: args.dir.clone(),
+            clips: args.clips.clone().unwrap_or_else(|| args.dir.join("clips")),
             plan: Plan { port: args.port, watched },
             script: (!args.no_faults).then(|| Duration::from_secs(args.stay.max(1))),
         }

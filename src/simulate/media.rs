@@ -142,6 +142,10 @@ pub fn load(folder: &Path) -> Result<Vec<Clip>, MediaError> {
         move |source| MediaError::File { path, source }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    // Two simulators may share a folder; the second waits for what the first encodes.
+    let lock = folder.join("lock");
+    let lock_file = std::fs::File::create(&lock).map_err(failed(&lock))?;
+    lock_file.lock().map_err(failed(&lock))?;
     let load_one = |recipe: &Recipe| {
         let path = folder.join(recipe.file_name());
         if !path.exists() {

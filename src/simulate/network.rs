@@ -30,8 +30,10 @@ const ORDERS: usize = 16;
 /// What to simulate.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Work folder: `inventory/*.csv`, `clips/`, `faults.json`, `control`.
+    /// Work folder: `inventory/*.csv`, `faults.json`, `control`.
     pub folder: PathBuf,
+    /// Folder of the clips.
+    pub clips: PathBuf,
     /// The fleet.
     pub plan: Plan,
     /// How long each scripted fault stays; nothing fails by itself without it.
@@ -100,7 +102,7 @@ impl Network {
     ) -> Result<Self, SimulateError> {
         let fleet = Fleet::build(options.plan)?;
         let files = table::write(&fleet, &options.folder.join("inventory"))?;
-        let clips = load_clips(options.folder.join("clips")).await?;
+        let clips = load_clips(options.clips.clone()).await?;
         let studio = Arc::new(Studio::open(&clips, &fleet.secrets)?);
         let script = options.script.map_or_else(Script::default, |stay| Script::write(&fleet, stay));
         let world = World::new(script, clock.now());

@@ -5,5 +5,7 @@ mod api;
 mod broken_config;
 mod floors;
 mod rtsp;
+#[cfg(feature = "simulate")]
+mod simulator;
 mod store;
 mod support;
