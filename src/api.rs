@@ -6,6 +6,7 @@
 mod audit;
 mod code;
 mod console;
+mod coverage;
 mod division;
 mod edge;
 mod event;
@@ -14,6 +15,7 @@ mod extract;
 mod filter;
 mod grid;
 pub mod guard;
+mod hold;
 mod link;
 mod live;
 pub mod metrics;
@@ -26,6 +28,7 @@ mod problem;
 mod sd;
 mod site;
 mod state;
+mod summary;
 mod tally;
 mod time;
 mod timeline;
@@ -47,7 +50,7 @@ pub fn router(state: ApiState) -> axum::Router {
 
 /// Runs what the face does by itself (event frames, background figures) until it is cancelled. Spawn it once.
 pub async fn run(state: ApiState, cancel: CancellationToken) {
-    event::run(&state, &cancel).await;
+    tokio::join!(event::run(&state, &cancel), metrics::sli::run(&state, &cancel));
 }
 
 /// Every documented route; the OpenAPI document is collected from them.
@@ -70,6 +73,12 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(place::one))
         .routes(routes!(timeline::timeline))
         .routes(routes!(observation::observations))
+        .routes(routes!(summary::summary))
+        .routes(routes!(hold::list))
+        .routes(routes!(hold::release))
+        .routes(routes!(coverage::report))
+        .routes(routes!(coverage::gaps))
+        .routes(routes!(coverage::targets))
         .routes(routes!(exclusion::list, exclusion::enter))
         .routes(routes!(exclusion::approve))
         .routes(routes!(exclusion::withdraw))

@@ -10,16 +10,16 @@ use crate::api::problem::{
 };
 use crate::api::state::ApiState;
 use crate::api::view::View;
+use crate::coverage::approval;
 use crate::domain::access::Scope;
 use crate::domain::exclusion::ExclusionError;
-use crate::domain::{DivisionCode, Exclusion, ExclusionScope, Point, Timestamp, Window};
+use crate::domain::{DivisionCode, Exclusion, ExclusionScope, Timestamp, Window};
 use crate::store::exclusion::{ExclusionChangeError, ExclusionStep};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dto::{ApprovalDto, ExclusionDto, ExclusionRequestDto};
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,26 +119,25 @@ async fn change(
     step: ExclusionStep,
     by: &str,
 ) -> Result<Json<ExclusionDto>, ApiError> {
+    let number = i64::from(id);
     let missing = || ApiError::NotFound { what: "exclusion", code: id.to_string() };
-    let store = &state.inputs().store;
-    let target = store.exclusion(i64::from(id)).await?.ok_or_else(missing)?.scope;
+    let target = state.inputs().store.exclusion(number).await?.ok_or_else(missing)?.scope;
     let scope = caller.scope;
-    let villages = state
-        .compute(move |view| {
-            admit(view, scope, &target)?;
-            Ok(villages(view, &target))
-        })
-        .await
-        .map_err(|error| if matches!(error, ApiError::OutsideScope) { missing() } else { error })?;
+    if !state
+        .compute(move |view| Ok(scope == Scope::EVERYTHING || admit(view, scope, &target).is_ok()))
+        .await?
+    {
+        return Err(missing());
+    }
     let action = match step {
         ExclusionStep::Approve => "exclusion.approve",
         ExclusionStep::Withdraw => "exclusion.withdraw",
     };
     let body = serde_json::json!({ "by": by }).to_string();
     state.audit(caller, action, &id.to_string(), &body).await?;
-    let now = state.inputs().clock.now();
-    let changed = store.change_exclusion(i64::from(id), step, by, &villages, now).await.map_err(refused)?;
-    publish(state, now).await?;
+    let changed =
+        approval::change_exclusion(&state.inputs().coverage, number, step, by).await.map_err(refused)?;
+    publish(state, state.inputs().clock.now()).await?;
     Ok(Json(ExclusionDto::new(&changed)))
 }
 
@@ -231,23 +230,4 @@ fn divisions(view: &View, target: &ExclusionScope) -> Result<Vec<DivisionCode>, 
             Ok(vec![link.division])
         }
     }
-}
-
-/// The villages whose figures an exclusion changes.
-fn villages(view: &View, target: &ExclusionScope) -> Vec<DivisionCode> {
-    let sites = match target {
-        ExclusionScope::Link(link) => view.sites_behind(link),
-        ExclusionScope::Site(site) => BTreeSet::from([site]),
-        ExclusionScope::Points(_) | ExclusionScope::Division(_) => BTreeSet::new(),
-    };
-    let is_meant = |point: &&Point| match target {
-        ExclusionScope::Points(points) => points.contains(&point.code),
-        ExclusionScope::Division(division) => division.contains(&point.village),
-        ExclusionScope::Site(_) | ExclusionScope::Link(_) => {
-            point.site.as_ref().is_some_and(|site| sites.contains(site))
-        }
-    };
-    let villages: BTreeSet<_> =
-        view.inventory.points.values().filter(is_meant).map(|point| point.village).collect();
-    villages.into_iter().collect()
 }

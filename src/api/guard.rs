@@ -96,6 +96,15 @@ impl Caller {
         if self.scope == Scope::EVERYTHING { Ok(()) } else { Err(ApiError::OutsideScope) }
     }
 
+    /// The division that a figure is about; a figure is never narrowed, because it would mean something else.
+    pub(crate) fn admit(&self, asked: Option<DivisionCode>) -> Result<Scope, ApiError> {
+        match asked {
+            Some(division) if !self.scope.holds(&division) => Err(ApiError::OutsideScope),
+            Some(division) => Ok(Scope::new(Some(division))),
+            None => Ok(self.scope),
+        }
+    }
+
     /// The part of the network that a list shows: the division asked for, silently narrowed to the token's.
     pub(crate) fn narrow(&self, asked: Option<DivisionCode>) -> Result<Scope, ApiError> {
         self.scope.narrow(asked).ok_or(ApiError::OutsideScope)

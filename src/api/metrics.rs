@@ -5,6 +5,7 @@
 
 mod family;
 pub(crate) mod label;
+pub(crate) mod sli;
 mod text;
 
 use crate::api::guard::Reader;
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use futures::stream;
+use sli::Ratios;
 use std::convert::Infallible;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
@@ -79,7 +81,7 @@ impl Scrapes {
         }
         let (state, rendered) = (state.clone(), Instant::now());
         let gzip = tokio::task::spawn_blocking(move || {
-            render(&state.view(), state.inputs().settings.metrics.per_point)
+            render(&state.view(), state.inputs().settings.metrics.per_point, state.ratios())
         })
         .await
         .map_err(ApiError::internal)?
@@ -107,16 +109,17 @@ pub fn render_once(
     snapshot: Arc<Snapshot>,
     per_point: PerPoint,
 ) -> Result<Bytes, RenderError> {
-    render(&View::new(inventory, snapshot), per_point)
+    render(&View::new(inventory, snapshot), per_point, &Ratios::default())
 }
 
-fn render(view: &View, per_point: PerPoint) -> Result<Bytes, RenderError> {
+fn render(view: &View, per_point: PerPoint, ratios: &Ratios) -> Result<Bytes, RenderError> {
     let started = Instant::now();
     let mut exposition = Exposition::new();
     exposition.text(&telemetry::metric::render()?)?;
     family::points(view, per_point, &mut exposition)?;
     family::villages(view, &mut exposition)?;
     family::links(view, &mut exposition)?;
+    ratios.write(&mut exposition)?;
     let (gzip, series_count) = exposition.finish()?;
     telemetry::metrics_rendered(series_count, started.elapsed());
     Ok(gzip)

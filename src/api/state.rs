@@ -3,17 +3,23 @@
 use crate::api::event::Frames;
 use crate::api::guard::{Caller, Remembered};
 use crate::api::metrics::Scrapes;
+use crate::api::metrics::sli::Ratios;
 use crate::api::problem::ApiError;
 use crate::api::view::{View, Views};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::coverage::CoverageContext;
 use crate::domain::{Exclusion, Inventory, Order, Transition};
 use crate::health::snapshot::Snapshot;
+use crate::ingest::credential::Holds;
 use crate::store::audit::AuditNote;
 use crate::store::{Store, WriterStatus};
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, mpsc, watch};
+
+/// Reports computed at once; more wait, so that a curious person does not slow the watching down.
+const FIGURES_AT_ONCE: usize = 2;
 
 /// What the face needs from the rest of the service.
 #[derive(Clone, Debug)]
@@ -30,6 +36,10 @@ pub struct ApiInputs {
     pub exclusions: watch::Sender<Arc<Vec<Exclusion>>>,
     /// Orders to the scheduler that looks at points. When it is full the caller is told to try again.
     pub orders: mpsc::Sender<Order>,
+    /// What the figures are computed from.
+    pub coverage: CoverageContext,
+    /// Credentials that are held after a wrong-credential answer.
+    pub holds: Holds,
     /// How the store's writer is.
     pub writer: watch::Receiver<WriterStatus>,
     /// The time.
@@ -48,8 +58,10 @@ struct Shared {
     frames: Frames,
     remembered: Remembered,
     scrapes: Scrapes,
+    ratios: Ratios,
     /// One writer at a time, so that entries rarely race for a number.
     audit_turn: Semaphore,
+    figures_turn: Semaphore,
 }
 
 impl ApiState {
@@ -61,6 +73,8 @@ impl ApiState {
             frames: Frames::default(),
             remembered: Remembered::default(),
             scrapes: Scrapes::default(),
+            ratios: Ratios::default(),
+            figures_turn: Semaphore::new(FIGURES_AT_ONCE),
             audit_turn: Semaphore::new(1),
         }))
     }
@@ -79,6 +93,15 @@ impl ApiState {
 
     pub(crate) fn scrapes(&self) -> &Scrapes {
         &self.0.scrapes
+    }
+
+    pub(crate) fn ratios(&self) -> &Ratios {
+        &self.0.ratios
+    }
+
+    /// Waits for a turn to compute figures, at most as long as the request may take.
+    pub(crate) async fn figures_turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.0.figures_turn.acquire().await.map_err(ApiError::internal)
     }
 
     /// The records joined with the live picture, as of now. May take milliseconds: not on an async thread.

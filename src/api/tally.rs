@@ -1,6 +1,7 @@
 //! Counts of points by state, per division, grid and place.
 
 use crate::api::view::View;
+use crate::domain::access::Scope;
 use crate::domain::{DivisionCode, DivisionLevel, GridCode, PlaceCode, PointStatus, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ impl PointCounts {
 /// The counts of one view.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    everything: PointCounts,
     divisions: BTreeMap<DivisionCode, PointCounts>,
     grids: BTreeMap<GridCode, PointCounts>,
     places: BTreeMap<PlaceCode, PointCounts>,
@@ -78,6 +80,7 @@ impl Tally {
     fn roll_up(&mut self) {
         let villages: Vec<_> = self.divisions.iter().map(|(code, counts)| (*code, *counts)).collect();
         for (village, counts) in villages {
+            self.everything.add(counts);
             for level in DivisionLevel::ALL {
                 if let Some(above) = village.ancestor(level).filter(|above| *above != village) {
                     self.divisions.entry(above).or_default().add(counts);
@@ -89,6 +92,14 @@ impl Tally {
     /// Points of a division and everything below it.
     pub(crate) fn division(&self, code: &DivisionCode) -> PointCounts {
         self.divisions.get(code).copied().unwrap_or_default()
+    }
+
+    /// Points inside a scope.
+    pub(crate) fn scope(&self, scope: Scope) -> PointCounts {
+        match scope.division() {
+            Some(division) => self.division(&division),
+            None => self.everything,
+        }
     }
 
     /// Points of a grid.

@@ -115,6 +115,11 @@ impl Calendar {
         Window::new(self.start_of(day.0)?, self.start_of(day.next().0)?)
     }
 
+    /// The month that holds `at`.
+    pub fn month_of(&self, at: Timestamp) -> Month {
+        Month(self.day_of(at).0.first_of_month())
+    }
+
     /// The instants of a month.
     pub fn month(&self, month: Month) -> Option<Window> {
         let next = month.0.last_of_month().tomorrow().ok()?;

@@ -158,6 +158,11 @@ pub fn metrics_rendered(series_count: u64, took: Duration) {
     METRICS.exposed_series.set(i64::try_from(series_count).unwrap_or(i64::MAX));
 }
 
+/// The service level ratios could not be computed; the last ones are kept.
+pub fn ratios_failed(error: &(dyn Error + 'static)) {
+    tracing::warn!(error = %Chain(error), "the service level ratios could not be computed");
+}
+
 /// A request was answered with a server error.
 pub fn request_failed(request_id: &str, code: &'static str, error: &(dyn Error + 'static)) {
     METRICS.requests_failed.inc();

@@ -3,7 +3,7 @@
 mod access;
 mod backup;
 mod fact;
-mod fixture;
+pub(crate) mod fixture;
 mod heartbeat;
 mod observation;
 mod retention;

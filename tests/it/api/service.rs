@@ -2,7 +2,8 @@
 
 use sharpeyes::api::{self, ApiInputs, ApiState};
 use sharpeyes::clock::Clock;
-use sharpeyes::config::Settings;
+use sharpeyes::config::{Settings, load_targets};
+use sharpeyes::coverage::CoverageContext;
 use sharpeyes::domain::access::{Role, Scope};
 use sharpeyes::domain::division::Division;
 use sharpeyes::domain::grid::{Grid, GridKind, Leader};
@@ -11,11 +12,12 @@ use sharpeyes::domain::place::{Place, PlaceKind};
 use sharpeyes::domain::point::CatalogueRecord;
 use sharpeyes::domain::site::{Datum, Position, Site};
 use sharpeyes::domain::{
-    Cause, ClockReading, Codec, Condition, Declared, DivisionCode, Exclusion, ExclusionKind, Inventory,
-    LinkKind, Measurement, Order, Point, PointClass, PointCode, PointStatus, Timestamp, Transition,
-    WatchMode,
+    Calendar, Cause, ClockReading, Codec, Condition, Declared, DivisionCode, Exclusion, ExclusionKind,
+    Inventory, LinkKind, Measurement, Order, Point, PointClass, PointCode, PointStatus, Timestamp,
+    Transition, WatchMode,
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
+use sharpeyes::ingest::credential::Holds;
 use sharpeyes::store::token::{Token, TokenHash};
 use sharpeyes::store::{Store, WriterStatus};
 use std::collections::BTreeMap;
@@ -47,6 +49,7 @@ pub(super) struct Service {
     pub(super) snapshot: watch::Sender<Arc<Snapshot>>,
     pub(super) inventory: watch::Sender<Arc<Inventory>>,
     pub(super) writer: watch::Sender<WriterStatus>,
+    pub(super) holds: Holds,
     pub(super) cancel: CancellationToken,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -88,6 +91,15 @@ impl Service {
         let (writer, writer_seen) = watch::channel(WriterStatus::default());
         let (orders, orders_seen) = mpsc::channel(4);
         let changes = broadcast::Sender::new(1_024);
+        let clock = Clock::manual(TAKEN);
+        let coverage = CoverageContext {
+            store: store.clone(),
+            clock: clock.clone(),
+            calendar: Calendar::of_zone("Asia/Shanghai").unwrap(),
+            targets: Arc::new(load_targets(None).unwrap()),
+            inventory: inventory_seen.clone(),
+        };
+        let holds = Holds::default();
         let state = ApiState::new(ApiInputs {
             store: store.clone(),
             inventory: inventory_seen,
@@ -96,7 +108,9 @@ impl Service {
             exclusions,
             orders,
             writer: writer_seen,
-            clock: Clock::manual(TAKEN),
+            coverage,
+            holds: holds.clone(),
+            clock,
             settings: Arc::new(settings),
         });
         let cancel = CancellationToken::new();
@@ -117,6 +131,7 @@ impl Service {
             snapshot,
             inventory,
             writer,
+            holds,
             cancel,
             _tasks: tasks,
             _folder: folder,

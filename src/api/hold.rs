@@ -1,0 +1,100 @@
+//! `credential-holds`: credentials that are not used for a while after a wrong-credential answer, lest cameras lock the
+//! account; seen and released by a person who set the password right. Names only, never a secret.
+
+use crate::api::extract::Json as Body;
+use crate::api::guard::{Operator, Reader};
+use crate::api::problem::{AnyProblem, ApiError, BodyProblem, MissingProblem};
+use crate::api::state::ApiState;
+use crate::api::time::Time;
+use crate::api::view::View;
+use crate::domain::access::Scope;
+use crate::ingest::credential::Hold;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+/// A credential that is held on one device.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CredentialHold)]
+pub(crate) struct HoldDto {
+    /// Name of the entry in the credential table.
+    credential: String,
+    /// Host and port of the device.
+    host: String,
+    /// When the wrong-credential answer came.
+    since: Time,
+    /// When the credential is tried again.
+    until: Time,
+}
+
+impl From<Hold> for HoldDto {
+    fn from(hold: Hold) -> Self {
+        Self {
+            credential: hold.credential,
+            host: hold.host,
+            since: hold.since.into(),
+            until: hold.until.into(),
+        }
+    }
+}
+
+/// Which hold is released.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HoldRelease {
+    /// Name of the entry in the credential table.
+    #[schema(min_length = 1, max_length = 100)]
+    credential: String,
+    /// Host and port of the device.
+    #[schema(min_length = 1, max_length = 300)]
+    host: String,
+}
+
+/// Lists the holds on devices of points that the caller may see.
+#[utoipa::path(get, path = "/api/v1/credential-holds", tag = "points",
+    responses((status = 200, body = Vec<HoldDto>), AnyProblem))]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Reader(caller): Reader,
+) -> Result<Json<Vec<HoldDto>>, ApiError> {
+    let (holds, scope) = (state.inputs().holds.list(), caller.scope);
+    let visible =
+        move |view: &View| Ok(holds.into_iter().filter(|hold| is_visible(view, scope, hold)).collect());
+    let holds: Vec<Hold> = state.compute(visible).await?;
+    Ok(Json(holds.into_iter().map(HoldDto::from).collect()))
+}
+
+/// Releases a hold, so that the credential is tried again at the next look.
+#[utoipa::path(post, path = "/api/v1/credential-holds/release", tag = "points", request_body = HoldRelease,
+    responses((status = 204, description = "Released"), AnyProblem, MissingProblem, BodyProblem))]
+pub(crate) async fn release(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Body(body): Body<HoldRelease>,
+) -> Result<StatusCode, ApiError> {
+    let missing = || ApiError::NotFound { what: "credential hold", code: body.credential.clone() };
+    let asked = |hold: &Hold| hold.credential == body.credential && hold.host == body.host;
+    let hold = state.inputs().holds.list().into_iter().find(asked).ok_or_else(missing)?;
+    let scope = caller.scope;
+    if !state.compute(move |view| Ok(is_visible(view, scope, &hold))).await? {
+        return Err(missing());
+    }
+    let text = serde_json::to_string(&body).map_err(ApiError::internal)?;
+    state.audit(&caller, "credential_hold.release", &body.credential, &text).await?;
+    if state.inputs().holds.release_hold(&body.credential, &body.host) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(missing())
+    }
+}
+
+/// Whether a point inside the scope uses the credential on the device.
+fn is_visible(view: &View, scope: Scope, hold: &Hold) -> bool {
+    scope == Scope::EVERYTHING
+        || view.inventory.points.values().any(|point| {
+            scope.holds(&point.village)
+                && point.credential.as_ref() == Some(&hold.credential)
+                && point.watched_stream().is_some_and(|stream| hold.host.starts_with(stream.host()))
+        })
+}
