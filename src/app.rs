@@ -4,6 +4,8 @@
 
 mod check_config;
 mod cli;
+mod export;
+mod import;
 mod report;
 mod simulate;
 
@@ -35,11 +37,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(arg) => check_config::run(&arg),
         Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Migrate(_)
-        | Command::Import(_)
-        | Command::Export(_)
         | Command::Probe(_)
         | Command::Openapi
         | Command::Token(_)

@@ -12,6 +12,7 @@ pub mod cause;
 pub mod code;
 pub mod correlate;
 pub mod coverage;
+pub mod datum;
 pub mod division;
 pub mod exclusion;
 pub mod finding;

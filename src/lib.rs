@@ -11,6 +11,7 @@ pub mod coverage;
 pub mod domain;
 pub mod health;
 pub mod ingest;
+pub mod inventory;
 pub mod probe;
 pub mod reach;
 pub mod simulate;

@@ -4,6 +4,7 @@
 mod api;
 mod broken_config;
 mod floors;
+mod import;
 mod rtsp;
 #[cfg(feature = "simulate")]
 mod simulator;

@@ -1,0 +1,1 @@
+//! Files that are wrong, one per fault, each with what is said about it.
