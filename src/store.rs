@@ -13,9 +13,11 @@ pub mod inventory;
 pub mod month;
 pub mod observation;
 pub mod retention;
+pub mod rollup;
 pub mod span;
 pub mod timeline;
 pub mod token;
+pub mod upkeep;
 pub mod writer;
 
 pub use fact::PointFacts;

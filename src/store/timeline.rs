@@ -94,10 +94,10 @@ const REFUSED_PG: &str = "
 /// A change inside a closed day makes the day dirty, for every village that the point was ever recorded in.
 const DIRTY_LITE: &str = "
     INSERT INTO dirty_day (village, day)
-    SELECT DISTINCT point.village, closed_day.day
+    SELECT DISTINCT recorded.body ->> 'village', closed_day.day
     FROM (SELECT value ->> 0 AS point, value ->> 1 AS at_ms FROM json_each($1)) AS given
-    JOIN closed_day ON closed_day.end_ms > given.at_ms
-    JOIN point ON point.code = given.point
+    CROSS JOIN closed_day ON closed_day.end_ms > given.at_ms
+    CROSS JOIN record_version AS recorded ON recorded.kind = 'points' AND recorded.code = given.point
     WHERE true
     ON CONFLICT (village, day) DO NOTHING";
 
@@ -108,7 +108,9 @@ const DIRTY_PG: &str = "
         JOIN closed_day ON closed_day.end_ms > given.at_ms FOR SHARE OF closed_day
     )
     INSERT INTO dirty_day (village, day)
-    SELECT DISTINCT point.village, late.day FROM late JOIN point ON point.code = late.point ORDER BY 1, 2
+    SELECT DISTINCT recorded.body::json ->> 'village', late.day
+    FROM late JOIN record_version AS recorded ON recorded.kind = 'points' AND recorded.code = late.point
+    ORDER BY 1, 2
     ON CONFLICT (village, day) DO UPDATE SET day = excluded.day";
 
 const OPEN_STATES: &str = "SELECT point, since_ms, cause, detail FROM point_state ORDER BY point";

@@ -116,6 +116,23 @@ pub fn batch_failed(row_count: usize, error: &(dyn Error + 'static)) {
     tracing::error!(row_count, error = %Chain(error), "{row_count} rows could not be written and are kept");
 }
 
+/// Ended days were closed and dirty pairs of village and day computed.
+pub fn days_rolled_up(day_count: u64, pair_count: u64, took: Duration) {
+    METRICS.rolled_up_pairs.inc_by(pair_count);
+    tracing::info!(
+        day_count,
+        pair_count,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "closed {day_count} days and computed the sums of {pair_count} village days"
+    );
+}
+
+/// Closing days, computing sums or removing old rows failed; it is tried again in a minute.
+pub fn upkeep_failed(error: &(dyn Error + 'static)) {
+    METRICS.upkeep_failures.inc();
+    tracing::error!(error = %Chain(error), "upkeep of the database failed");
+}
+
 /// Records were given up because the buffer was full or the service ended.
 pub fn records_dropped(transition_count: u64, observation_count: u64) {
     METRICS.dropped_records.with_label_values(&["transition"]).inc_by(transition_count);

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub(super) heartbeat: GaugeVec,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
+    pub(super) rolled_up_pairs: IntCounter,
+    pub(super) upkeep_failures: IntCounter,
     pub(super) buffered_records: IntGauge,
     pub(super) dropped_records: IntCounterVec,
     pub(super) transitions_refused: IntCounter,
@@ -104,6 +106,14 @@ impl Metrics {
                 "db_commit_failures_total",
                 "Batches that the database refused; they are tried again.",
             ),
+            rolled_up_pairs: counter(
+                "db_rolled_up_pairs_total",
+                "Pairs of village and day whose sums were computed.",
+            ),
+            upkeep_failures: counter(
+                "db_upkeep_failures_total",
+                "Runs of roll-up and retention that failed; they are tried again.",
+            ),
             buffered_records: int_gauge("db_buffered_records", "Records that wait for the database."),
             dropped_records: counter_vec(
                 "db_dropped_records_total",
@@ -144,7 +154,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 22] = [
+        let collectors: [Box<dyn Collector>; 24] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -156,6 +166,8 @@ impl Metrics {
             Box::new(self.heartbeat.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
+            Box::new(self.rolled_up_pairs.clone()),
+            Box::new(self.upkeep_failures.clone()),
             Box::new(self.buffered_records.clone()),
             Box::new(self.dropped_records.clone()),
             Box::new(self.transitions_refused.clone()),

@@ -7,6 +7,8 @@ pub(crate) mod fixture;
 mod heartbeat;
 mod observation;
 mod retention;
+mod rollup;
 mod schema;
 mod timeline;
+mod upkeep;
 mod writer;
