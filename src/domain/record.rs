@@ -98,3 +98,139 @@ fn is_in_office(leader: &Leader, at: Timestamp) -> bool {
         && leader.from.is_none_or(|from| from <= at)
         && leader.to.is_none_or(|to| at < to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::point::{PointStatus, WatchMode};
+    use crate::domain::site::Datum;
+
+    fn complete(class: PointClass) -> Point {
+        let text = |text: &str| Some(text.to_owned());
+        let position = Position {
+            longitude: 131.1,
+            latitude: 46.6,
+            source: Datum::Wgs84,
+            raw_longitude: 131.1,
+            raw_latitude: 46.6,
+        };
+        Point {
+            code: "23052100001320000001".parse().unwrap(),
+            name: "村口".to_owned(),
+            village: "230521100201".parse().unwrap(),
+            grid: None,
+            site: None,
+            place: None,
+            class,
+            status: PointStatus::InUse,
+            commissioned: Timestamp::from_millis(0),
+            retired: None,
+            watch: WatchMode::Patrol,
+            sub_stream: None,
+            main_stream: None,
+            credential: None,
+            expected_size: None,
+            expected_frames_per_second: None,
+            maintainer: None,
+            maintainer_phone: None,
+            record: CatalogueRecord {
+                manufacturer: text("M"),
+                model: text("X1"),
+                address: text("road 1"),
+                position: Some(position),
+                secrecy: text("0"),
+                grassroots_code: text("000000"),
+                install_time: Some(Timestamp::from_millis(0)),
+                contact: text("0469-1"),
+                record_save_days: Some(30),
+                ..CatalogueRecord::default()
+            },
+        }
+    }
+
+    #[track_caller]
+    fn check(class: PointClass, spoil: fn(&mut Point), expected: &[&str]) {
+        let mut point = complete(class);
+        spoil(&mut point);
+        assert_eq!(record_faults(&Inventory::default(), &point), expected);
+    }
+
+    #[test]
+    fn every_class_needs_the_common_fields() {
+        for class in PointClass::ALL {
+            check(class, |_| {}, &[]);
+            check(class, |point| point.name = " ".to_owned(), &["Name"]);
+            check(class, |point| point.record.manufacturer = None, &["Manufacturer"]);
+            check(class, |point| point.record.model = Some(String::new()), &["Model"]);
+            check(class, |point| point.record.address = None, &["Address"]);
+            check(class, |point| point.record.secrecy = Some("2".to_owned()), &["Secrecy"]);
+            check(
+                class,
+                |point| point.record.grassroots_code = Some("12345".to_owned()),
+                &["GrassrootsCode"],
+            );
+            check(class, |point| point.code = "23052100001180000001".parse().unwrap(), &["DeviceID"]);
+            check(class, |point| point.code = "230521000000000001".parse().unwrap(), &["DeviceID"]);
+        }
+    }
+
+    #[test]
+    fn the_class_decides_what_else_is_mandatory() {
+        let lacking = |class, expected: &[&str]| {
+            let bare = |point: &mut Point| {
+                point.record.position = None;
+                point.record.install_time = None;
+                point.record.contact = None;
+                point.record.record_save_days = None;
+            };
+            check(class, bare, expected);
+        };
+        lacking(PointClass::One, &["Position", "InstallTime", "ContactInfo", "RecordSaveDays"]);
+        lacking(PointClass::Two, &["Position"]);
+        lacking(PointClass::Three, &[]);
+        lacking(PointClass::Other, &[]);
+        check(PointClass::One, |point| point.record.record_save_days = Some(0), &["RecordSaveDays"]);
+    }
+
+    #[test]
+    fn an_optional_field_holds_a_value_of_the_standard_or_none() {
+        let class = PointClass::Three;
+        check(class, |point| point.record.register_way = Some("5".to_owned()), &["RegisterWay"]);
+        check(class, |point| point.record.security_level = Some("D".to_owned()), &["SecurityLevelCode"]);
+        check(class, |point| point.record.camera_type = Some("8".to_owned()), &["PTZType"]);
+        check(class, |point| point.record.imaging_type = Some("1/2".to_owned()), &[]);
+        check(
+            class,
+            |point| point.record.imaging_type = Some("1/7".to_owned()),
+            &["PhotoelectricImagingType"],
+        );
+        check(
+            class,
+            |point| point.record.capture_position_type = Some("12345".to_owned()),
+            &["CapturePositionType"],
+        );
+        check(class, |point| point.record.room_type = Some("3".to_owned()), &["RoomType"]);
+        check(class, |point| point.record.supply_light_type = Some("5".to_owned()), &["SupplyLightType"]);
+        check(class, |point| point.record.direction = Some("0".to_owned()), &["DirectionType"]);
+    }
+
+    #[test]
+    fn the_position_of_the_site_stands_in() {
+        let mut point = complete(PointClass::One);
+        let position = point.record.position.take();
+        let site = crate::domain::site::Site {
+            code: "S1".parse().unwrap(),
+            name: String::new(),
+            village: point.village,
+            position,
+            mount: None,
+            power: None,
+            link: None,
+        };
+        point.site = Some(site.code.clone());
+        let mut inventory = Inventory::default();
+        assert_eq!(record_faults(&inventory, &point), ["Position"]);
+        inventory.sites.insert(site.code.clone(), site);
+        assert_eq!(record_faults(&inventory, &point), [""; 0]);
+    }
+}

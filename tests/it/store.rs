@@ -2,13 +2,16 @@
 
 mod access;
 mod backup;
+mod exclusion;
 mod fact;
 pub(crate) mod fixture;
 mod heartbeat;
+mod month;
 mod observation;
 mod retention;
 mod rollup;
 mod schema;
+mod span;
 mod timeline;
 mod upkeep;
 mod writer;

@@ -1,0 +1,5 @@
+//! Figures end to end: inventory, history and exclusions in a store; reports, lists, gaps and months out of it.
+
+mod figures;
+mod fixture;
+mod month;
