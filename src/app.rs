@@ -6,6 +6,7 @@ mod check_config;
 mod cli;
 mod export;
 mod import;
+mod probe;
 mod report;
 mod simulate;
 
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::CheckConfig(arg) => check_config::run(&arg),
+        Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Import(args) => import::run(&args),
@@ -42,7 +44,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Migrate(_)
-        | Command::Probe(_)
         | Command::Openapi
         | Command::Token(_)
         | Command::Backup(_)

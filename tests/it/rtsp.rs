@@ -12,4 +12,5 @@ mod fake;
 mod faults;
 mod foreign;
 mod look;
+mod probe;
 mod schedule;
