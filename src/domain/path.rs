@@ -161,6 +161,21 @@ impl PathTree {
         found
     }
 
+    /// The links directly below that cannot do without this one.
+    pub fn dependents(&self, id: LinkId) -> impl Iterator<Item = LinkId> + '_ {
+        let needs = |child: &LinkId| self.nodes.get(child.0).is_some_and(Node::needs_its_parents);
+        self.children(id).iter().copied().filter(needs)
+    }
+
+    /// The link itself and every link below that cannot do without it: what it surely carries.
+    pub fn carried(&self, id: LinkId) -> BTreeSet<LinkId> {
+        let (mut found, mut queue) = (BTreeSet::from([id]), vec![id]);
+        while let Some(next) = queue.pop() {
+            queue.extend(self.dependents(next).filter(|child| found.insert(*child)));
+        }
+        found
+    }
+
     /// The nearest failed link that cuts `from` off: itself, else what cuts its parents off (any of them where all are
     /// needed; where any one carries, all of them, and then the first).
     pub fn blocked_by(&self, from: LinkId, failed: &impl Fn(LinkId) -> bool) -> Option<LinkId> {
@@ -188,6 +203,10 @@ impl PathTree {
 }
 
 impl Node {
+    fn needs_its_parents(&self) -> bool {
+        self.parents.len() == 1 || self.redundancy == Redundancy::All
+    }
+
     fn new(link: &Link, by_code: &BTreeMap<LinkCode, LinkId>) -> Self {
         Self {
             code: link.code.clone(),

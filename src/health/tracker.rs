@@ -60,8 +60,13 @@ pub struct Tracker {
     any_answered: bool,
     touched_points: BTreeSet<usize>,
     touched_links: BTreeSet<LinkId>,
+    /// Points whose look failed: on the first failure their neighbours are asked.
+    failed_points: BTreeSet<usize>,
     /// Links without a probe's answer behind which looks fail: inferred at the next tick.
     silent_links: BTreeSet<LinkId>,
+    /// Links behind which one canary is looked at only.
+    canaries: BTreeSet<LinkId>,
+    canaries_changed: bool,
     /// The next start or end of an exclusion.
     overlay_until: Timestamp,
     round: Round,
@@ -103,7 +108,10 @@ impl Tracker {
             any_answered: false,
             touched_points: BTreeSet::new(),
             touched_links: BTreeSet::new(),
+            failed_points: BTreeSet::new(),
             silent_links: BTreeSet::new(),
+            canaries: BTreeSet::new(),
+            canaries_changed: false,
             overlay_until: Timestamp::MAX,
             round: Round { ends_at: now.plus(settings.rules.stale_after), left: 0 },
             last_tick: now,
@@ -129,7 +137,9 @@ impl Tracker {
     }
 
     fn restart_round(&mut self, now: Timestamp) {
-        self.points.iter_mut().for_each(|point| point.seen = !point.watched);
+        for point in &mut self.points {
+            (point.seen, point.in_first_round) = (!point.watched, point.watched);
+        }
         let left = self.points.iter().filter(|point| !point.seen).count();
         self.round = Round { ends_at: now.plus(self.settings.rules.stale_after), left };
     }
@@ -152,6 +162,7 @@ impl Tracker {
 
     /// Takes a finding. Its consequences are decided by the next [`Tracker::settle`].
     pub fn apply(&mut self, finding: &Finding, now: Timestamp) {
+        self.notice_stall(now);
         match finding {
             Finding::Look(observation) => self.apply_look(observation, now),
             Finding::Link(observation) => self.apply_probe(observation, now),
@@ -210,7 +221,7 @@ impl Tracker {
             None => {}
         }
         if matches!(observation.outcome, Outcome::Failed(_)) && sign != Some(Sign::Alive) {
-            self.ask_neighbours(index, now);
+            self.failed_points.insert(index);
         }
     }
 
@@ -243,13 +254,7 @@ impl Tracker {
 
     /// Lets time pass: staleness, held decisions, exclusions, inference, and our own stalls.
     pub fn tick(&mut self, now: Timestamp) {
-        let stood_still = now.since(self.last_tick);
-        if stood_still > self.settings.stall {
-            self.void_before = now;
-        }
-        if stood_still > self.settings.outage {
-            self.miss(self.last_tick, now, Vec::new());
-        }
+        self.notice_stall(now);
         self.last_tick = self.last_tick.max(now);
         if now >= self.overlay_until {
             self.lay_exclusions(now);
@@ -261,6 +266,19 @@ impl Tracker {
         self.view.refresh_bulk(now, &self.points, &self.inventory);
     }
 
+    /// Our own stall: what failed meanwhile failed with us. A long one is an outage.
+    fn notice_stall(&mut self, now: Timestamp) {
+        let stood_still = now.since(self.last_tick);
+        if stood_still <= self.settings.stall {
+            return;
+        }
+        let from = std::mem::replace(&mut self.last_tick, now);
+        self.void_before = now;
+        if stood_still > self.settings.outage {
+            self.miss(from, now, Vec::new());
+        }
+    }
+
     /// Decides everything that findings or time have touched.
     pub fn settle(&mut self, now: Timestamp) {
         if self.suspicion.decide(now) {
@@ -270,6 +288,10 @@ impl Tracker {
         links.sort_by_key(|id| self.tree.rank(*id));
         for id in links {
             self.settle_link(id, now);
+        }
+        self.order_canaries();
+        for index in std::mem::take(&mut self.failed_points) {
+            self.ask_neighbours(index, now);
         }
         let mut looks = Vec::new();
         for index in std::mem::take(&mut self.touched_points) {
@@ -311,8 +333,8 @@ impl Tracker {
         self.forget_links(to);
         let down = Condition::Because(Cause::MonitorDown);
         for index in 0..self.points.len() {
-            let watched = self.points.get(index).is_some_and(|point| point.watched);
-            if watched {
+            if let Some(point) = self.points.get_mut(index).filter(|point| point.watched) {
+                point.machine.forget_looks(to);
                 self.commit(index, &down, from, decide::Change::derived(to, &proof));
             }
         }

@@ -5,6 +5,7 @@ mod api;
 mod broken_config;
 mod coverage;
 mod floors;
+mod health;
 mod import;
 mod rtsp;
 #[cfg(feature = "simulate")]

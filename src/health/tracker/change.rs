@@ -22,6 +22,7 @@ impl Tracker {
         let links = self.points.iter().enumerate();
         let links = links.filter_map(|(index, point)| point.link.map(|link| (index, link, point.watched)));
         self.layout = lay_out(&self.tree, links);
+        self.failed_points.clear();
         self.touched_points.clear();
         self.touched_points.extend(0..self.points.len());
         self.touched_links.extend(self.tree.top_down().iter().copied());
@@ -48,7 +49,12 @@ impl Tracker {
         self.silent_links.clear();
         self.touched_links.clear();
         self.explain_all_anew();
-        self.effects.orders.extend(kept.into_keys().map(Order::LinkUp));
+        // Places in the old tree mean nothing in the new one: every canary is ordered anew.
+        let canaries = std::mem::take(&mut self.canaries);
+        let codes: Vec<&LinkCode> = before.links.keys().collect();
+        let released = canaries.iter().filter_map(|id| codes.get(id.index()).copied().cloned());
+        self.effects.orders.extend(released.map(Order::LinkUp));
+        self.canaries_changed = true;
     }
 
     /// Links that were down behind another one point at it by its place in the old tree: looked up in the new one.

@@ -1,11 +1,11 @@
 //! Points: what a proposal of the looks becomes, given the links and the suspicion against ourselves.
 
 use super::Tracker;
-use super::tracked::Proof;
+use super::tracked::{Hold, Proof};
 use crate::domain::correlate::{self, Blame};
 use crate::domain::machine::Proposal;
 use crate::domain::path::LinkId;
-use crate::domain::{Cause, Condition, Evidence, PointCode, Provenance, State, Timestamp, Transition};
+use crate::domain::{Cause, Condition, Evidence, Order, PointCode, Provenance, State, Timestamp, Transition};
 use crate::health::restore;
 use crate::telemetry;
 use std::borrow::Cow;
@@ -101,30 +101,40 @@ impl Tracker {
         }
     }
 
-    /// Whether a hard failure is the point's own. While a link on its path has not answered since, the point is held, at
-    /// most for the hold time, and the link is asked.
+    /// Whether a hard failure is the point's own: its links have answered since, and it failed once more after that. Until
+    /// then the point is held, at most for the hold time, and both are asked for.
     fn is_own_failure(&mut self, index: usize, now: Timestamp) -> bool {
         let Some(point) = self.points.get_mut(index) else { return true };
         let (Some(link), Some((failing, _))) = (point.link, point.machine.failing()) else { return true };
-        let newly = point.asked.is_none();
-        let asked = *point.asked.get_or_insert(failing.last);
-        match correlate::blame(&self.tree, link, asked, &self.facts()) {
-            Blame::Own => true,
-            Blame::Link(_) => false,
-            Blame::Undecided if now.since(asked) >= self.settings.hold => true,
+        let newly = point.hold.is_none();
+        let hold = *point.hold.get_or_insert(Hold { asked: failing.last, cleared: None });
+        if now.since(hold.asked) >= self.settings.hold || hold.cleared.is_some_and(|at| failing.last >= at) {
+            return true;
+        }
+        match correlate::blame(&self.tree, link, hold.asked, &self.facts()) {
+            Blame::Link(_) => {}
+            Blame::Own if hold.cleared.is_none() => self.clear_links_of(index, now),
+            Blame::Own => {}
             Blame::Undecided => {
-                self.order_probes(link, asked, now);
+                self.order_probes(link, hold.asked, now);
                 if newly {
                     self.order_neighbours(index, link, now);
                 }
-                false
             }
         }
+        false
+    }
+
+    fn clear_links_of(&mut self, index: usize, now: Timestamp) {
+        let Some(point) = self.points.get_mut(index) else { return };
+        point.hold.iter_mut().for_each(|hold| hold.cleared = Some(now));
+        let points = vec![point.code];
+        self.effects.orders.push(Order::LookSoon { points, spread: SOON });
     }
 
     fn drop_hold(&mut self, index: usize) {
         if let Some(point) = self.points.get_mut(index) {
-            point.asked = None;
+            point.hold = None;
         }
     }
 
@@ -138,7 +148,6 @@ impl Tracker {
 
     /// Enters a condition: the transition, its proof and its traces.
     pub(super) fn commit(&mut self, index: usize, to: &Condition, at: Timestamp, change: Change<'_>) {
-        let first_round = !self.first_round_done(change.now);
         let merge_gap = self.settings.merge_gap;
         let Some(point) = self.points.get_mut(index) else { return };
         let machine = &mut point.machine;
@@ -147,6 +156,8 @@ impl Tracker {
         let merged = from == Condition::Because(Cause::MonitorDown)
             && restore::may_merge(machine.before(), to, gap, merge_gap);
         let outage = point.outage.filter(|_| to.state().is_measured());
+        let decided = to.state() != State::Unknown;
+        let first_round = decided && std::mem::take(&mut point.in_first_round);
         let start = machine.enter(to.clone(), if merged { gap_start } else { at });
         point.note_entered();
         let mut evidence = change.proof.to_vec();
@@ -187,7 +198,7 @@ impl Tracker {
             }
             *due = (*due).min(wanted.max(now.plus(HOLD_STEP)));
         }
-        if point.asked.is_some() {
+        if point.hold.is_some() {
             *due = (*due).min(now.plus(HOLD_STEP));
         }
     }

@@ -61,24 +61,21 @@ pub(super) fn lay_out(tree: &PathTree, points: impl Iterator<Item = (usize, Link
         neighbours_asked: Timestamp::MIN,
     };
     let mut layout = vec![empty; tree.len()];
-    let mut watched_below = vec![0_usize; tree.len()];
+    let mut carried = vec![0_usize; tree.len()];
     for (index, link, watched) in points {
         if let Some(direct) = layout.get_mut(link.index()) {
             direct.points.extend(watched.then_some(index));
         }
         for above in tree.ancestors(link) {
-            if let (Some(entry), Some(count)) =
-                (layout.get_mut(above.index()), watched_below.get_mut(above.index()))
-            {
-                entry.members += 1;
-                *count += usize::from(watched);
-            }
+            layout.get_mut(above.index()).into_iter().for_each(|entry| entry.members += 1);
+        }
+        for above in tree.carriers(link).iter().filter(|_| watched) {
+            carried.get_mut(above.index()).into_iter().for_each(|count| *count += 1);
         }
     }
     for &id in tree.top_down() {
-        let branches = tree.children(id).iter().filter(|child| watched_below.get(child.index()) != Some(&0));
-        let branches = branches.count();
-        let enough = watched_below.get(id.index()).is_some_and(|count| *count >= LEAST_TO_INFER);
+        let branches = tree.dependents(id).filter(|child| carried.get(child.index()) != Some(&0)).count();
+        let enough = carried.get(id.index()).is_some_and(|count| *count >= LEAST_TO_INFER);
         if let Some(entry) = layout.get_mut(id.index()) {
             let several = branches + usize::from(!entry.points.is_empty()) > 1 || branches == 0;
             entry.decidable = tree.has_target(id) || (enough && several);
@@ -117,7 +114,7 @@ impl Tracker {
     /// A look at a point behind these links failed in the network layer.
     pub(super) fn note_silence(&mut self, link: Option<LinkId>, started: Timestamp) {
         let Some(link) = link else { return };
-        for &id in self.tree.ancestors(link) {
+        for &id in self.tree.carriers(link) {
             if let Some(machine) = self.links.get_mut(id.index()) {
                 machine.observe_silence(started);
                 if !machine.was_probed() && machine.status() != LinkStatus::Down {
@@ -176,13 +173,13 @@ impl Tracker {
             }
         }
         self.touch_points_of(&below);
-        self.announce(id, Order::LinkDown, now);
+        self.announce(id, now);
     }
 
     /// A link answers again: what was down only because of it is asked anew, its members are looked at soon.
     fn bring_up(&mut self, id: LinkId, at: Timestamp, now: Timestamp) {
         let below = self.tree.below(id);
-        self.announce(id, Order::LinkUp, now);
+        self.announce(id, now);
         for &lower in &below {
             self.explain_anew(lower, now);
         }
@@ -195,7 +192,8 @@ impl Tracker {
         }
     }
 
-    /// A link that was down behind another one: another failed link may explain it now, else it failed itself.
+    /// A link that was down behind another one: another failed link may explain it now; else it failed itself, if a probe
+    /// says so. What was inferred from points says nothing, nothing could come through.
     fn explain_anew(&mut self, id: LinkId, now: Timestamp) {
         let above = self.tree.parents_blocked_by(id, &|link| self.is_failed(link));
         let Some(machine) = self.links.get_mut(id.index()).filter(|machine| machine.behind().is_some())
@@ -203,8 +201,10 @@ impl Tracker {
             return;
         };
         machine.explain(above);
-        if above.is_none() {
-            self.cut_off(id, now);
+        match (above, machine.is_inferred()) {
+            (Some(_), _) => {}
+            (None, true) => machine.enter(LinkStatus::Unknown, now),
+            (None, false) => self.cut_off(id, now),
         }
     }
 
@@ -221,13 +221,31 @@ impl Tracker {
         waiting
     }
 
-    fn announce(&mut self, id: LinkId, order: fn(crate::domain::LinkCode) -> Order, now: Timestamp) {
+    fn announce(&mut self, id: LinkId, now: Timestamp) {
         self.view.touch_link();
+        self.canaries_changed = true;
         let members = self.layout.get(id.index()).map_or(0, |layout| layout.members);
         if let (Some(code), Some(machine)) = (self.tree.code(id), self.links.get(id.index())) {
             telemetry::link_changed(code, machine.status().as_str(), members, machine.since().min(now));
-            self.effects.orders.push(order(code.clone()));
         }
+    }
+
+    /// Tells the watchers behind which links one canary is enough: failed links that no redundant path bypasses.
+    pub(super) fn order_canaries(&mut self) {
+        if !std::mem::take(&mut self.canaries_changed) {
+            return;
+        }
+        let failed = self.tree.top_down().iter().copied().filter(|id| self.is_failed(*id));
+        let wanted: BTreeSet<LinkId> = failed.filter(|id| !self.is_bypassed(*id)).collect();
+        let before = std::mem::replace(&mut self.canaries, wanted);
+        let code = |id: &LinkId| self.tree.code(*id).cloned();
+        let up = before.difference(&self.canaries).filter_map(code).map(Order::LinkUp);
+        let down = self.canaries.difference(&before).filter_map(code).map(Order::LinkDown);
+        self.effects.orders.extend(up.chain(down));
+    }
+
+    fn is_bypassed(&self, id: LinkId) -> bool {
+        self.tree.below(id).into_iter().any(|lower| self.blocked_by(lower).is_none())
     }
 
     pub(super) fn points_of(&self, links: &BTreeSet<LinkId>) -> Vec<usize> {
@@ -263,7 +281,7 @@ impl Tracker {
         let was_down = machine.status() == LinkStatus::Down;
         machine.enter(LinkStatus::Unknown, now);
         if was_down {
-            self.announce(id, Order::LinkUp, now);
+            self.announce(id, now);
             let below = self.tree.below(id);
             below.iter().for_each(|lower| self.explain_anew(*lower, now));
             self.expire_points(&below, now);
@@ -331,6 +349,7 @@ impl Tracker {
         }
     }
 
+    /// The watched points that the link surely carries; what has another way says nothing about it.
     fn members(&self, id: LinkId) -> Vec<Member> {
         let member = |index: &usize, branch| {
             let failing = self.points.get(*index)?.machine.failing_network();
@@ -338,8 +357,8 @@ impl Tracker {
         };
         let direct = self.layout.get(id.index()).map_or(&[][..], |layout| &layout.points);
         let mut members: Vec<Member> = direct.iter().filter_map(|index| member(index, None)).collect();
-        for &child in self.tree.children(id) {
-            let below = self.points_of(&self.tree.below(child));
+        for child in self.tree.dependents(id) {
+            let below = self.points_of(&self.tree.carried(child));
             members.extend(below.iter().filter_map(|index| member(index, Some(child))));
         }
         members
@@ -409,7 +428,7 @@ impl Tracker {
             *machine = LinkMachine::new(now);
             if failed {
                 machine.remember_down();
-                self.announce(id, Order::LinkUp, now);
+                self.announce(id, now);
             }
         }
     }

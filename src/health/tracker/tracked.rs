@@ -27,18 +27,30 @@ pub(super) struct Tracked {
     /// Whether it is in use and can be looked at.
     pub(super) watched: bool,
     pub(super) excluded: Option<Cause>,
-    /// Start of the look that made a failure hard, while the verdict on its links is awaited.
-    pub(super) asked: Option<Timestamp>,
+    /// A hard failure that waits for the verdict on its links.
+    pub(super) hold: Option<Hold>,
     /// Start of the link outage that it is or was cut off by, until it is freshly proven.
     pub(super) outage: Option<Timestamp>,
     /// When a look was last ordered, so that an order is not repeated at each tick.
     pub(super) look_ordered: Timestamp,
     /// Whether it was looked at (or explained) since start.
     pub(super) seen: bool,
+    /// Whether its first decision since start is still to come; that one is marked, it is no news.
+    pub(super) in_first_round: bool,
     /// Whether the device has ever answered, as far as we know.
     pub(super) answered: bool,
     pub(super) dirty: bool,
     pub(super) last: LastLook,
+}
+
+/// A hard failure that is not called the point's own yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    /// Start of the look that made it hard.
+    pub(super) asked: Timestamp,
+    /// When its links were found to answer since: a look after that must fail once more, for they may have been cut
+    /// and repaired between two looks.
+    pub(super) cleared: Option<Timestamp>,
 }
 
 /// What the last looks brought.
@@ -66,10 +78,11 @@ impl Tracked {
             link: None,
             watched: false,
             excluded: None,
-            asked: None,
+            hold: None,
             outage: None,
             look_ordered: Timestamp::MIN,
             seen: false,
+            in_first_round: false,
             answered,
             dirty: true,
         }
@@ -96,7 +109,7 @@ impl Tracked {
     /// Notes the condition entered: what is last known of up and down, and whether an outage is over.
     pub(super) fn note_entered(&mut self) {
         let state = self.machine.condition().state();
-        self.asked = None;
+        self.hold = None;
         self.dirty = true;
         if state.is_measured() {
             self.last.up = Some(state.is_online());

@@ -1,0 +1,13 @@
+//! The tracker on a simulated clock: stories of faults and what is made of them.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot go on should stop, and a story names what it is about"
+)]
+
+mod network;
+mod property;
+mod scenario;
+mod world;
