@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINARY := target/release/sharpeyes
 
-.PHONY: help run build test check test-rust test-api
+.PHONY: help run build test check test-rust test-api bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | column -t -s '|'
@@ -27,3 +27,12 @@ check: ## formatting, lints and documentation, all warnings refused
 test-rust: ## unit and integration tests, with real databases and RTSP servers that others wrote
 	@deploy/packages.sh test
 	$(CARGO) test --locked --all-features
+
+bench: ## what the whole service costs, beside a TCP sink, ffmpeg, rtspsrc and ffprobe; about 12 minutes, on an idle machine
+	@deploy/packages.sh bench
+	$(CARGO) bench --locked --all-features --bench fleet
+
+MINUTES ?= 30
+soak: ## 960 streams for MINUTES=30, with the slope of the memory
+	@deploy/packages.sh bench
+	$(CARGO) bench --locked --all-features --bench fleet -- soak $(MINUTES)

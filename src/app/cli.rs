@@ -162,8 +162,11 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) stay: u64,
     /// Watch so many points without pause and the others not at all, instead of patrols
-    #[arg(long, value_name = "POINTS")]
+    #[arg(long, value_name = "POINTS", conflicts_with = "patrol")]
     pub(crate) continuous: Option<usize>,
+    /// Patrol so many points and do not watch the others
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) patrol: Option<usize>,
     /// Folder of the clips, which several simulators may share; DIR/clips when left out
     #[arg(long, value_name = "DIR")]
     pub(crate) clips: Option<PathBuf>,

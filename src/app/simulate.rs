@@ -72,7 +72,8 @@ mod running {
     }
 
     fn options(args: &SimulateArgs) -> Options {
-        let watched = args.continuous.map_or(Watched::Mixed, Watched::Continuous);
+        let kept = args.continuous.map(Watched::Continuous);
+        let watched = kept.or(args.patrol.map(Watched::Patrol)).unwrap_or(Watched::Mixed);
         Options {
             folder: args.dir.clone(),
             clips: args.clips.clone().unwrap_or_else(|| args.dir.join("clips")),

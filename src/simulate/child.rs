@@ -86,6 +86,11 @@ impl Simulator {
         &self.options.folder
     }
 
+    /// RTSP port of the fleet.
+    pub const fn port(&self) -> u16 {
+        self.options.port
+    }
+
     /// Process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.process.id()
