@@ -30,6 +30,7 @@ test-rust: ## unit and integration tests, with real databases and RTSP servers t
 
 bench: ## what the whole service costs, beside a TCP sink, ffmpeg, rtspsrc and ffprobe; about 12 minutes, on an idle machine
 	@deploy/packages.sh bench
+	$(CARGO) bench --locked --all-features --bench province
 	$(CARGO) bench --locked --all-features --bench fleet
 
 MINUTES ?= 30
