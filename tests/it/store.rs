@@ -6,6 +6,7 @@ mod exclusion;
 mod fact;
 pub(crate) mod fixture;
 mod heartbeat;
+mod inventory;
 mod month;
 mod observation;
 mod retention;
