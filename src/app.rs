@@ -2,10 +2,12 @@
 //!
 //! One file per command; the only floor that handles signals and prints to the terminal.
 
+mod backup;
 mod check_config;
 mod cli;
 mod export;
 mod import;
+mod migrate;
 mod probe;
 mod report;
 mod simulate;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Migrate(arg) => migrate::run(&arg),
+        Command::Backup(args) => backup::run(&args),
         Command::CheckConfig(arg) => check_config::run(&arg),
         Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),
@@ -43,10 +47,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Serve(_)
         | Command::Demo(_)
-        | Command::Migrate(_)
         | Command::Openapi
         | Command::Token(_)
-        | Command::Backup(_)
         | Command::VerifyAudit(_) => anyhow::bail!("not wired yet"),
     }
 }

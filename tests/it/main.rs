@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test that cannot go on should stop")]
 mod api;
+mod backup;
 mod broken_config;
 mod coverage;
 mod floors;
