@@ -2,6 +2,7 @@
 
 mod access;
 mod backup;
+mod crash;
 mod exclusion;
 mod fact;
 pub(crate) mod fixture;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A writer at work.
-struct Running {
+pub(crate) struct Running {
     records: mpsc::Sender<Record>,
     status: watch::Receiver<WriterStatus>,
     cancel: CancellationToken,
@@ -28,7 +28,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(store: &Store, flush_interval: Duration) -> Self {
+    pub(crate) fn start(store: &Store, flush_interval: Duration) -> Self {
         let settings = StoreSettings {
             flush_interval,
             heartbeat_interval: Duration::from_millis(50),
@@ -45,7 +45,7 @@ impl Running {
         Self { records, status, cancel, tasks }
     }
 
-    async fn send(&self, record: Record) {
+    pub(crate) async fn send(&self, record: Record) {
         timeout(PATIENCE, self.records.send(record)).await.unwrap().unwrap();
     }
 
@@ -64,7 +64,7 @@ fn turn(step: i64) -> Condition {
     if step % 2 == 0 { Condition::Good } else { because(Cause::ConnectTimeout) }
 }
 
-fn transition(number: u32, step: i64) -> Record {
+pub(crate) fn transition(number: u32, step: i64) -> Record {
     Record::Transition(change(number, 100 + step, turn(step)))
 }
 
