@@ -79,7 +79,7 @@ pub struct Watch {
     pub deadlines: Deadlines,
     /// Sessions opened per second, over everything.
     pub opens_per_second: u32,
-    /// Looks under way at once, over everything.
+    /// Looks under way at once, kept sessions not counted: link budgets bound those.
     pub concurrent_looks: usize,
     /// Sessions held at once to one host (camera or recorder).
     pub sessions_per_host: u16,

@@ -14,7 +14,7 @@ use crate::ingest::playing::{Halt, Playing};
 use crate::ingest::session::{Door, Fault};
 use crate::ingest::stall::Stalls;
 use crate::ingest::target::Target;
-use crate::telemetry;
+use crate::telemetry::{self, SkipReason, Worker};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -325,10 +325,27 @@ impl Visit {
         let Sight { started, ended, stages, outcome } = sight;
         let observation =
             Observation { point: self.target.point, started, ended, look: self.look, stages, outcome };
-        telemetry::look_finished(&observation);
+        match &observation.outcome {
+            Outcome::NotLooked(cause) => {
+                telemetry::look_skipped(Worker::Ingest, self.target.point, skip_reason(cause));
+            }
+            Outcome::Video(_) | Outcome::Answered(_) | Outcome::Failed(_) => {
+                telemetry::look_finished(&observation)
+            }
+        }
         if self.context.findings.send(Finding::Look(Box::new(observation))).await.is_err() {
             tracing::debug!(point.id = %self.target.point, "the tracker is gone; a look at {} is dropped", self.target.point);
         }
+    }
+}
+
+fn skip_reason(cause: &Cause) -> SkipReason {
+    if *cause == Cause::CredentialHold {
+        SkipReason::CredentialHold
+    } else if *cause == Cause::NotWatchable {
+        SkipReason::NotWatchable
+    } else {
+        SkipReason::Backlog
     }
 }
 

@@ -7,6 +7,10 @@ use crate::domain::{LinkCode, Look, PointClass, PointCode, Timestamp, WatchMode}
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// A kept session that was good for this long does not climb the ladder when it breaks off: a camera that does not
+/// answer keepalives loses each session after a minute and must not be blind for minutes between them.
+const SOUND_SESSION: Duration = Duration::from_secs(30);
+
 /// How often and in which order points are looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -242,6 +246,9 @@ impl Entry {
             Ended::BrokeOff { frames_for } => {
                 self.standing = Standing::Settled;
                 self.ladder.succeed(frames_for);
+                if frames_for >= SOUND_SESSION {
+                    return now.plus(rules.retry_first.mul_f64(random.clamp(0.0, 1.0)));
+                }
                 now.plus(self.ladder.fail(random))
             }
             Ended::Yielded => {

@@ -235,6 +235,28 @@ fn a_kept_session_gives_way_when_others_wait() {
 }
 
 #[test]
+fn a_session_that_breaks_off_is_renewed_soon_when_it_was_sound_and_ever_later_when_not() {
+    let delays = |frames_for: Duration| -> Vec<u64> {
+        let mut schedule = schedule(WIDE, 2);
+        schedule.put(Plan { watch: WatchMode::Continuous, ..plan(1, 1, &[]) }, START);
+        let mut now = START;
+        schedule.look_soon(code(1), now);
+        (0..8)
+            .map(|_| {
+                assert!(schedule.next(now).is_some());
+                schedule.finished(code(1), Ended::BrokeOff { frames_for }, now, 1.0);
+                let due = schedule.next_due().unwrap();
+                let delay = due.since(now).as_secs();
+                now = due;
+                delay
+            })
+            .collect()
+    };
+    assert_eq!(delays(seconds(60)), [5; 8]);
+    assert_eq!(delays(seconds(11)), [5, 10, 20, 40, 80, 160, 300, 300]);
+}
+
+#[test]
 fn a_point_that_waits_longer_than_a_period_is_named_once() {
     let mut schedule = schedule(LinkLimit { kbps: 1_000, sessions: 1 }, 1);
     (0..2).for_each(|index| schedule.put(plan(index, 1, &[0]), START));

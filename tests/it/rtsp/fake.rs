@@ -83,6 +83,9 @@ pub(super) struct Script {
     pub(super) answers: BTreeMap<&'static str, Answer>,
     pub(super) media: Media,
     pub(super) needs_login: bool,
+    /// Session timeout that SETUP names; keepalives come every half of it.
+    pub(super) timeout_seconds: u32,
+    pub(super) answers_keepalives: bool,
     /// Sessions served at once; what the next DESCRIBE is answered with.
     pub(super) limit: Option<(usize, u16)>,
 }
@@ -105,6 +108,8 @@ impl Default for Script {
                 clock: ReportClock::Offset(0),
             },
             needs_login: false,
+            timeout_seconds: 60,
+            answers_keepalives: true,
             limit: None,
         }
     }
@@ -262,8 +267,11 @@ impl Connection {
                 self.write(200, request, "Content-Type: application/sdp\r\n", &description).await
             }
             "SETUP" => {
-                let headers = "Session: 1;timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
-                self.write(200, request, headers, "").await
+                let timeout = self.script.timeout_seconds;
+                let headers = format!(
+                    "Session: 1;timeout={timeout}\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
+                );
+                self.write(200, request, &headers, "").await
             }
             "PLAY" => {
                 self.write(200, request, "Session: 1\r\nRTP-Info: url=trackID=0;seq=7;rtptime=7\r\n", "")
@@ -275,6 +283,7 @@ impl Connection {
                 self.stop();
                 self.write(200, request, "", "").await
             }
+            _ if self.playing && !self.script.answers_keepalives => Some(()),
             _ => self.write(200, request, "Server: fake/1\r\nPublic: OPTIONS, DESCRIBE\r\n", "").await,
         }
     }

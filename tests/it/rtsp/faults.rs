@@ -48,7 +48,12 @@ fn media(change: impl FnOnce(&mut Media)) -> Script {
 async fn a_good_stream_is_measured() {
     let sight = sight(media(|media| media.lose_every = 10)).await;
     let measured = measured(&sight);
-    assert_eq!((measured.size, measured.gop_frames), (Some(SIZE), Some(GROUP)), "{measured:?}");
+    assert_eq!(measured.size, Some(SIZE));
+    // Every second group lacks its last picture; which of them took longest is chance.
+    assert!(
+        matches!(measured.gop_frames, Some(frames) if frames == GROUP || frames == GROUP - 1),
+        "{measured:?}"
+    );
     assert!(measured.lost_packets >= 2 && measured.lost_over_sent() < 0.2, "{measured:?}");
     let rate = measured.frames_per_second();
     assert!((35.0..50.0).contains(&rate), "50 per second less every tenth: {rate}");

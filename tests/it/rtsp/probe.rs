@@ -1,11 +1,12 @@
 //! `sharpeyes probe` as a technician runs it.
 
-use super::fake::{Answer, Fake, SIZE, Script};
+use super::fake::{Answer, Counts, Fake, SIZE, Script};
+use super::faults::wait_until;
 use super::foreign::{Server, ffprobe};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 /// Runs the command with a terminal nowhere near it.
@@ -105,6 +106,33 @@ async fn a_known_point_is_probed_with_its_own_credential_and_expected_size() {
         (&document["state"], &document["causes"][0]["cause"]),
         (&"degraded".into(), &"resolution_changed".into())
     );
+}
+
+#[tokio::test]
+async fn a_look_during_which_we_stood_still_ourselves_proves_nothing() {
+    let fake = Fake::start(Script::default()).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sharpeyes"));
+    command.args(["probe", &fake.url("cam"), "--window", "3", "--json"]).stdin(Stdio::null());
+    let child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let process = child.id().unwrap().to_string();
+    wait_until(|| Counts::of(&fake.counts.playing) == 1).await;
+    let passes = async |span: Duration| {
+        let began = Instant::now();
+        wait_until(|| began.elapsed() > span).await;
+    };
+    passes(Duration::from_secs(1)).await;
+    signal("STOP", &process).await;
+    passes(Duration::from_secs(9)).await;
+    signal("CONT", &process).await;
+    let told = child.wait_with_output().await.unwrap();
+    assert_eq!(told.status.code(), Some(2), "{}", text(&told));
+    assert_eq!(json(&told)["causes"][0]["cause"], "backlog");
+    assert_eq!(Counts::of(&fake.counts.teardowns), 1);
+}
+
+async fn signal(name: &str, process: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), process]).status().await;
+    assert!(sent.unwrap().success());
 }
 
 const POINT: &str = "23052100001320000001";

@@ -285,6 +285,29 @@ async fn behind_a_dead_link_only_a_canary_is_looked_at() {
 }
 
 #[tokio::test]
+async fn a_camera_that_answers_no_keepalive_is_no_failing_camera() {
+    let script = Script { timeout_seconds: 1, answers_keepalives: false, ..Script::default() };
+    let fake = Fake::start(script).await;
+    let mut watching = Watching::start(settings(), set([target(1, &fake.url("cam"), WatchMode::Continuous)]));
+    while Counts::of(&fake.counts.plays) < 3 {
+        let observation = watching.next().await;
+        assert!(is_video(&observation), "{observation:?}");
+    }
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_camera_that_answers_keepalives_and_sends_nothing_is_stalled() {
+    let mut script = Script { timeout_seconds: 1, ..Script::default() };
+    script.media.silent_after = 30;
+    let fake = Fake::start(script).await;
+    let mut watching = Watching::start(settings(), set([target(1, &fake.url("cam"), WatchMode::Continuous)]));
+    let stalled = watching.next_where(|observation| !is_video(observation)).await;
+    assert_eq!(cause(&stalled), Some(Cause::Stalled));
+    watching.stop().await;
+}
+
+#[tokio::test]
 async fn a_killed_server_is_refused_and_a_restarted_one_is_good_again() {
     let port = free_port();
     let server = Server::gst_at(port, "open");
