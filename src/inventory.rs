@@ -14,6 +14,7 @@ pub mod import;
 mod kind;
 mod known;
 mod merge;
+pub mod reconcile;
 pub mod report;
 mod schema;
 mod sheet;

@@ -7,6 +7,7 @@ use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use crate::telemetry::metric::{LINK_MODULE, METRICS};
 use std::error::Error;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A look at a point ended.
@@ -184,6 +185,28 @@ pub fn ratios_failed(error: &(dyn Error + 'static)) {
 pub fn request_failed(request_id: &str, code: &'static str, error: &(dyn Error + 'static)) {
     METRICS.requests_failed.inc();
     tracing::error!(request.id = request_id, code, error = %Chain(error), "request {request_id} failed");
+}
+
+/// The stored inventory could not be read; what runs goes on unchanged.
+pub fn reconcile_failed(error: &(dyn Error + 'static)) {
+    METRICS.reconcile_failures.inc();
+    tracing::error!(error = %Chain(error), "the stored inventory could not be taken over; what runs goes on");
+}
+
+/// The targets that are watched were changed.
+pub fn targets_changed(version: i64, changed_count: usize, removed_count: usize) {
+    tracing::info!(
+        inventory.version = version,
+        "inventory version {version}: {changed_count} points are watched anew or otherwise, {removed_count} no longer"
+    );
+}
+
+/// The service is open to everyone on this machine.
+pub fn served_without_token(listen: SocketAddr) {
+    tracing::warn!(
+        "no API token exists: everyone on this machine may do everything at http://{listen}; \
+         create one with `sharpeyes token add`"
+    );
 }
 
 /// A task ended by a panic.

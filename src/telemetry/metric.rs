@@ -37,6 +37,7 @@ pub struct Metrics {
     pub(super) commit_failures: IntCounter,
     pub(super) rolled_up_pairs: IntCounter,
     pub(super) upkeep_failures: IntCounter,
+    pub(super) reconcile_failures: IntCounter,
     pub(super) buffered_records: IntGauge,
     pub(super) dropped_records: IntCounterVec,
     pub(super) transitions_refused: IntCounter,
@@ -114,6 +115,10 @@ impl Metrics {
                 "db_upkeep_failures_total",
                 "Runs of roll-up and retention that failed; they are tried again.",
             ),
+            reconcile_failures: counter(
+                "inventory_reload_failures_total",
+                "Times that the stored inventory could not be taken over; what runs goes on.",
+            ),
             buffered_records: int_gauge("db_buffered_records", "Records that wait for the database."),
             dropped_records: counter_vec(
                 "db_dropped_records_total",
@@ -154,7 +159,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 24] = [
+        let collectors: [Box<dyn Collector>; 25] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -168,6 +173,7 @@ impl Metrics {
             Box::new(self.commit_failures.clone()),
             Box::new(self.rolled_up_pairs.clone()),
             Box::new(self.upkeep_failures.clone()),
+            Box::new(self.reconcile_failures.clone()),
             Box::new(self.buffered_records.clone()),
             Box::new(self.dropped_records.clone()),
             Box::new(self.transitions_refused.clone()),
