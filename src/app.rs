@@ -5,12 +5,17 @@
 mod backup;
 mod check_config;
 mod cli;
+mod demo;
 mod export;
 mod import;
+mod log;
 mod migrate;
 mod probe;
 mod report;
+mod serve;
+mod service;
 mod simulate;
+mod task;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -28,8 +33,7 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            let _unwritable =
-                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error:#}\n"));
+            say_error(&format!("error: {error:#}"));
             ExitCode::from(COULD_NOT_RUN)
         }
     }
@@ -45,11 +49,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
-        Command::Serve(_)
-        | Command::Demo(_)
-        | Command::Openapi
-        | Command::Token(_)
-        | Command::VerifyAudit(_) => anyhow::bail!("not wired yet"),
+        Command::Serve(arg) => serve::run(&arg),
+        Command::Demo(args) => demo::run(&args),
+        Command::Openapi | Command::Token(_) | Command::VerifyAudit(_) => anyhow::bail!("not wired yet"),
     }
 }
 

@@ -59,6 +59,9 @@ pub(crate) struct DemoArgs {
     /// Address of the API and console
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// RTSP port of every simulated camera address (127.x.y.z)
+    #[arg(long, default_value_t = 8554)]
+    pub(crate) port: u16,
     /// Leave the scripted faults out
     #[arg(long)]
     pub(crate) no_faults: bool,

@@ -33,7 +33,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.is_refused() { ExitCode::from(FOUND_FAULTS) } else { ExitCode::SUCCESS })
 }
 
-async fn run_import(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ImportReport> {
+pub(super) async fn run_import(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ImportReport> {
     let store = Store::open(settings.store.url.expose()).await?;
     store.migrate().await?;
     let (progress, rows) = watch::channel(0);

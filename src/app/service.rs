@@ -1,0 +1,297 @@
+//! The running service: every channel, every task and the order in which they stop.
+//!
+//! Data flows watchers -> tracker -> writer; they stop in this order, so that nothing that was measured is lost.
+
+use crate::api::guard::{self, Guarding};
+use crate::api::{self, ApiInputs, ApiState};
+use crate::app::task::Group;
+use crate::clock::Clock;
+use crate::config::{Settings, environment, load_targets};
+use crate::coverage::CoverageContext;
+use crate::domain::{Calendar, Exclusion, Finding, Inventory, Order, Targets, Timestamp, Transition, Window};
+use crate::health::settings::TrackerSettings;
+use crate::health::snapshot::Snapshot;
+use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
+use crate::ingest::{Holds, SchedulerInputs, SchedulerStatus, scheduler};
+use crate::inventory::credential::key_file;
+use crate::inventory::reconcile::{Reconciler, Running, Wanted};
+use crate::probe;
+use crate::store::upkeep::{self, UpkeepStatus};
+use crate::store::{OpenState, Record, Store, WriterStatus, writer};
+use crate::telemetry;
+use anyhow::Context;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// Findings between the watchers and the tracker; the watchers wait when it is full.
+const FINDINGS: usize = 4_096;
+/// Records between the tracker and the writer; the tracker keeps its own queue when it is full.
+const RECORDS: usize = 4_096;
+/// Orders to a watcher; the tracker leaves wishes out and keeps facts when it is full.
+const ORDERS: usize = 1_024;
+/// Changes that a slow listener of the event stream may lag behind before it is told to reload.
+const CHANGES: usize = 8_192;
+
+/// Time for each group to stop; together less than the 10 s from SIGTERM to exit.
+const STOP_FACE: Duration = Duration::from_millis(500);
+const STOP_WATCHERS: Duration = Duration::from_millis(6_500);
+const STOP_TRACKER: Duration = Duration::from_millis(1_000);
+const STOP_KEEPERS: Duration = Duration::from_millis(1_500);
+
+/// How the service stopped.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// Every task ended by itself.
+    InTime,
+    /// These tasks were cut off.
+    Late(Vec<&'static str>),
+}
+
+/// A running service.
+#[derive(Debug)]
+pub(super) struct Service {
+    address: SocketAddr,
+    store: Store,
+    face: Group,
+    watchers: Group,
+    tracker: Group,
+    keepers: Group,
+}
+
+impl Service {
+    /// Opens the store, restores what was, and starts everything.
+    pub(super) async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let parts = Parts::open(settings).await?;
+        let listener = parts.listen().await?;
+        let reconciler = parts.reconciler();
+        let wanted = reconciler.wanted().await?;
+        let restored = Restored::read(&parts.store, parts.clock.now()).await?;
+        parts.run(reconciler, wanted, restored, listener)
+    }
+
+    /// The address that it listens on.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until a task ends although it was not told to.
+    pub(super) async fn failed(&mut self) -> &'static str {
+        tokio::select! {
+            task = self.face.failed() => task,
+            task = self.watchers.failed() => task,
+            task = self.tracker.failed() => task,
+            task = self.keepers.failed() => task,
+        }
+    }
+
+    /// Stops in the order of the data: nothing new is looked at, what was found is decided, what was decided is kept.
+    pub(super) async fn stop(self) -> Stopped {
+        let mut late = self.face.stop(STOP_FACE).await;
+        late.extend(self.watchers.stop(STOP_WATCHERS).await);
+        late.extend(self.tracker.stop(STOP_TRACKER).await);
+        late.extend(self.keepers.stop(STOP_KEEPERS).await);
+        self.store.close().await;
+        if late.is_empty() { Stopped::InTime } else { Stopped::Late(late) }
+    }
+}
+
+/// What is read from the store before anything runs.
+struct Restored {
+    exclusions: Vec<Exclusion>,
+    open: Vec<OpenState>,
+    last_heartbeat: Option<Timestamp>,
+}
+
+impl Restored {
+    async fn read(store: &Store, now: Timestamp) -> anyhow::Result<Self> {
+        let always = Window::new(Timestamp::MIN, Timestamp::MAX).context("the whole of time is a window")?;
+        Ok(Self {
+            exclusions: store.effective_exclusions(always).await?,
+            open: store.open_states().await?,
+            // A heartbeat from the future was written under a wrong clock and proves nothing.
+            last_heartbeat: store.last_heartbeat().await?.filter(|at| *at <= now),
+        })
+    }
+}
+
+/// What every task is built from.
+struct Parts {
+    settings: Arc<Settings>,
+    clock: Clock,
+    store: Store,
+    calendar: Calendar,
+    targets: Arc<Targets>,
+    holds: Holds,
+}
+
+/// What others follow.
+struct Followed {
+    inventory: watch::Sender<Arc<Inventory>>,
+    exclusions: watch::Sender<Arc<Vec<Exclusion>>>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    changes: broadcast::Sender<Arc<Transition>>,
+    writer: watch::Sender<WriterStatus>,
+}
+
+impl Followed {
+    fn new(inventory: Arc<Inventory>, exclusions: Vec<Exclusion>) -> Self {
+        Self {
+            inventory: watch::Sender::new(inventory),
+            exclusions: watch::Sender::new(Arc::new(exclusions)),
+            snapshot: watch::Sender::new(Arc::default()),
+            changes: broadcast::Sender::new(CHANGES),
+            writer: watch::Sender::new(WriterStatus::default()),
+        }
+    }
+}
+
+impl Parts {
+    async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let calendar = Calendar::of_zone(&settings.report.zone)?;
+        let targets = Arc::new(load_targets(settings.report.targets_file.as_deref())?);
+        let store = Store::open(settings.store.url.expose()).await?;
+        store.migrate().await?;
+        let settings = Arc::new(settings);
+        Ok(Self { settings, clock: Clock::system(), store, calendar, targets, holds: Holds::default() })
+    }
+
+    async fn listen(&self) -> anyhow::Result<TcpListener> {
+        let listen = self.settings.server.listen;
+        match guard::check_listen(&self.store, listen).await? {
+            Guarding::Tokens => {}
+            Guarding::LoopbackOpen => telemetry::served_without_token(listen),
+        }
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))
+    }
+
+    fn reconciler(&self) -> Reconciler {
+        let directory = environment("CREDENTIALS_DIRECTORY");
+        Reconciler {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            key_file: key_file(&self.settings.credentials.key_file, directory.as_deref()),
+            period: self.settings.watch.reconcile_period,
+        }
+    }
+
+    fn run(
+        self,
+        reconciler: Reconciler,
+        wanted: Wanted,
+        restored: Restored,
+        listener: TcpListener,
+    ) -> anyhow::Result<Service> {
+        let address = listener.local_addr()?;
+        let followed = Followed::new(wanted.inventory.clone(), restored.exclusions);
+        let running = Running {
+            inventory: followed.inventory.clone(),
+            targets: watch::Sender::new(wanted.targets(self.clock.now())),
+            links: watch::Sender::new(wanted.links()),
+        };
+        let (findings, found) = mpsc::channel(FINDINGS);
+        let (records, recorded) = mpsc::channel(RECORDS);
+        let (to_ingest, ingest_orders) = mpsc::channel(ORDERS);
+        let (to_links, link_orders) = mpsc::channel(ORDERS);
+        let face = self.start_face(&followed, to_ingest.clone(), listener);
+        let keepers = self.start_keepers(&followed, recorded);
+        let watchers = self.start_watchers(&running, findings, ingest_orders, link_orders);
+        let inputs = TrackerInputs {
+            findings: found,
+            inventory: followed.inventory.subscribe(),
+            exclusions: followed.exclusions.subscribe(),
+            clock: self.clock.clone(),
+            settings: TrackerSettings::new(&self.settings.health, &self.settings.watch),
+            restored: restored.open,
+            last_heartbeat: restored.last_heartbeat,
+        };
+        let outputs = TrackerOutputs {
+            records,
+            orders_to_ingest: to_ingest,
+            orders_to_links: to_links,
+            snapshot: followed.snapshot,
+            changes: followed.changes,
+        };
+        let mut tracker = Group::new();
+        tracker.start("tracker", |cancel| tracker::run(inputs, outputs, cancel));
+        let mut service = Service { address, store: self.store, face, watchers, tracker, keepers };
+        service.watchers.start("reconciler", |cancel| reconciler.run(wanted, running, cancel));
+        Ok(service)
+    }
+
+    fn start_watchers(
+        &self,
+        running: &Running,
+        findings: mpsc::Sender<Finding>,
+        ingest_orders: mpsc::Receiver<Order>,
+        link_orders: mpsc::Receiver<Order>,
+    ) -> Group {
+        let mut watchers = Group::new();
+        let inputs = SchedulerInputs {
+            targets: running.targets.subscribe(),
+            orders: ingest_orders,
+            settings: self.settings.watch.clone(),
+            health: self.settings.health.clone(),
+            clock: self.clock.clone(),
+            holds: self.holds.clone(),
+        };
+        let status = watch::Sender::new(SchedulerStatus::default());
+        let to_tracker = findings.clone();
+        watchers.start("scheduler", |cancel| scheduler::run(inputs, to_tracker, status, cancel));
+        let (links, settings) = (running.links.subscribe(), self.settings.watch.clone());
+        let clock = self.clock.clone();
+        watchers.start("link prober", |cancel| {
+            probe::link::run(links, findings, link_orders, settings, clock, cancel)
+        });
+        watchers
+    }
+
+    fn start_keepers(&self, followed: &Followed, records: mpsc::Receiver<Record>) -> Group {
+        let mut keepers = Group::new();
+        let (store, clock, settings) = (self.store.clone(), self.clock.clone(), self.settings.store.clone());
+        let status = followed.writer.clone();
+        keepers.start("writer", |cancel| async move {
+            writer::run(store, clock, records, &settings, status, cancel).await;
+        });
+        let (store, clock, settings) = (self.store.clone(), self.clock.clone(), self.settings.store.clone());
+        let (calendar, status) = (self.calendar.clone(), watch::Sender::new(UpkeepStatus::default()));
+        keepers.start("upkeep", |cancel| async move {
+            upkeep::run(store, clock, calendar, &settings, status, cancel).await;
+        });
+        keepers
+    }
+
+    fn start_face(&self, followed: &Followed, orders: mpsc::Sender<Order>, listener: TcpListener) -> Group {
+        let state = ApiState::new(ApiInputs {
+            store: self.store.clone(),
+            inventory: followed.inventory.subscribe(),
+            snapshot: followed.snapshot.subscribe(),
+            changes: followed.changes.clone(),
+            exclusions: followed.exclusions.clone(),
+            orders,
+            coverage: CoverageContext {
+                store: self.store.clone(),
+                clock: self.clock.clone(),
+                calendar: self.calendar.clone(),
+                targets: self.targets.clone(),
+                inventory: followed.inventory.subscribe(),
+            },
+            holds: self.holds.clone(),
+            writer: followed.writer.subscribe(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+        });
+        let mut face = Group::new();
+        let router = api::router(state.clone());
+        face.start("http", |cancel| async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await;
+            if let Err(error) = served {
+                telemetry::task_failed("http", &error);
+            }
+        });
+        face.start("events", |cancel| api::run(state, cancel));
+        face
+    }
+}
