@@ -10,6 +10,7 @@ mod gather;
 pub mod list;
 pub mod month;
 pub mod report;
+mod rolled;
 pub mod table;
 
 pub use gap::gaps;

@@ -28,7 +28,8 @@ pub(crate) struct Material {
     pub(crate) window: Window,
     /// As of the last instant of the window.
     pub(crate) inventory: Arc<Inventory>,
-    /// Each day's time counts where its point was recorded at that day's end, so that parts add up to the whole.
+    /// Each day's time counts where its point was recorded at that day's end, so that parts add up to the whole. Empty
+    /// when no spans were asked for.
     pub(crate) segments: Vec<Segment>,
     pub(crate) spans: BTreeMap<PointCode, Vec<Span>>,
     pub(crate) measured: BTreeMap<PointCode, Measured>,
@@ -51,7 +52,7 @@ pub(crate) async fn gather(
 ) -> Result<Material, CoverageError> {
     let at = last_instant(window);
     let inventory = context.inventory_at(at).await?;
-    let segments = segments(context, window, &inventory).await?;
+    let segments = if needs.spans { segments(context, window, &inventory).await? } else { Vec::new() };
     let exclusions = context.store.effective_exclusions(window).await?;
     let (spans, measured) = tokio::try_join!(
         async {
@@ -217,6 +218,8 @@ impl Material {
     }
 
     /// One row for each assessed point, and one more for each village or class that it had on other days of the window.
+    ///
+    /// A division is assessed or not as the inventory has it at the end of the window.
     pub(crate) fn point_time(&self, scope: Option<DivisionCode>) -> Vec<TimeRow> {
         let of_segment = |segment: &Segment| self.segment_time(scope, segment.window, &segment.inventory);
         match self.segments.as_slice() {

@@ -1,6 +1,7 @@
 //! The figures of a division and of the divisions one level below it, in one pass.
 
 use crate::coverage::gather::{Material, Needs, gather, tops};
+use crate::coverage::rolled::village_time;
 use crate::coverage::{CoverageContext, CoverageError, last_instant};
 use crate::domain::exclusion::ExclusionMap;
 use crate::domain::history::{Basis, RepairTimes};
@@ -74,7 +75,8 @@ pub struct CoverageReport {
     pub not_assessed: NotAssessed,
     /// Exclusions that the figures stand on.
     pub exclusions: Vec<ExclusionNote>,
-    /// Excluded milliseconds of the points of each maintainer (empty text: none named); needs histories.
+    /// Excluded milliseconds of the points of each maintainer (empty text: none named); only beside figures that read the
+    /// history of each point.
     pub excluded_by_maintainer: BTreeMap<String, u64>,
 }
 
@@ -87,11 +89,18 @@ pub async fn report(
 ) -> Result<CoverageReport, CoverageError> {
     let window = context.passed(window)?;
     let figures = selection.figures();
-    let material = gather(context, division, window, needs(&figures)).await?;
+    let needs = needs(&figures);
+    let (material, rolled) = if needs.spans || !figures.iter().any(|figure| figure.measure.is_time_weighted())
+    {
+        (gather(context, division, window, needs).await?, None)
+    } else {
+        let (material, time) = village_time(context, division, window, needs).await?;
+        (material, Some(time))
+    };
     let (calendar, targets) = (context.calendar.clone(), Arc::clone(&context.targets));
     let compute = move || {
-        let histories = material.histories(division);
-        let time = material.point_time(division);
+        let histories = if needs.spans { material.histories(division) } else { BTreeMap::new() };
+        let time = rolled.unwrap_or_else(|| material.point_time(division));
         let survey = Survey {
             calendar: &calendar,
             targets: &targets,
@@ -106,7 +115,7 @@ pub async fn report(
     Ok(tokio::task::spawn_blocking(compute).await?)
 }
 
-/// What the chosen figures cannot do without.
+/// What the chosen figures cannot do without. Time alone comes from the daily sums.
 fn needs(figures: &[FigureId]) -> Needs {
     let any = |wanted: fn(Measure) -> bool| figures.iter().any(|figure| wanted(figure.measure));
     Needs {

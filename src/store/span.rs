@@ -4,7 +4,7 @@
 
 use crate::domain::timeline::Span;
 use crate::domain::{DivisionCode, PointCode, Timestamp, Window};
-use crate::store::{Db, Store, StoreError, on_pool, parse};
+use crate::store::{Db, Store, StoreError, on_pool, parse, village_range};
 
 /// Closed and open intervals of the points of the villages `[$1, $2]` that touch `[$3, $4)`, packed by point.
 const SPANS: &str = "
@@ -55,6 +55,12 @@ const EARLIER_PG: &str = "
 /// Instants in `($1, $2]` from which on a record was another one than before.
 const CHANGES: &str = "
     SELECT DISTINCT from_ms FROM record_version WHERE from_ms > $1 AND from_ms <= $2 AND NOT earliest ORDER BY from_ms";
+
+/// Closed days inside `[$1, $2]`, and whether a sum of the villages `[$3, $4]` is still to be computed anew.
+const ROLLED_DAYS: &str = "
+    SELECT start_ms, end_ms, CAST(CASE WHEN EXISTS (SELECT 1 FROM dirty_day WHERE dirty_day.day = closed_day.day
+        AND village >= $3 AND village <= $4) THEN 1 ELSE 0 END AS BIGINT)
+    FROM closed_day WHERE start_ms >= $1 AND end_ms <= $2 ORDER BY start_ms";
 
 /// The spans of one point, in the order of their start.
 pub type PointSpans = (PointCode, Vec<Span>);
@@ -118,6 +124,26 @@ impl Store {
             .await)
         .map_err(StoreError::at("read the spans before a window"))?;
         unpack(rows)
+    }
+
+    /// The closed days inside `window` whose sums of a division are all computed, in order.
+    pub async fn rolled_days(
+        &self,
+        division: DivisionCode,
+        window: Window,
+    ) -> Result<Vec<Window>, StoreError> {
+        let (first, last) = village_range(division);
+        let rows: Vec<(i64, i64, i64)> = on_pool!(&self.db, pool => sqlx::query_as(ROLLED_DAYS)
+            .bind(window.start().as_millis())
+            .bind(window.end().as_millis())
+            .bind(first)
+            .bind(last)
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::at("read the days that are rolled up"))?;
+        let clean = rows.into_iter().filter(|(_, _, dirty)| *dirty == 0);
+        let day = |(start, end, _)| Window::new(Timestamp::from_millis(start), Timestamp::from_millis(end));
+        Ok(clean.filter_map(day).collect())
     }
 
     /// The instants in `(after, until]` at which an import changed a record that was there before.

@@ -3,3 +3,4 @@
 mod figures;
 mod fixture;
 mod month;
+mod rolled;
