@@ -6,7 +6,7 @@ use crate::domain::history::History;
 use crate::domain::survey::{Measured, Member, TimeRow, is_assessed};
 use crate::domain::timeline::{self, Span};
 use crate::domain::{
-    Calendar, DivisionCode, DivisionLevel, Exclusion, Inventory, Point, PointCode, Timestamp, Window,
+    Calendar, DivisionCode, DivisionLevel, Exclusion, Inventory, Point, PointCode, State, Timestamp, Window,
 };
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,12 +79,14 @@ async fn segments(
     window: Window,
     last: &Arc<Inventory>,
 ) -> Result<Vec<Segment>, CoverageError> {
-    let changes = context.store.inventory_changes(window.start(), window.end()).await?;
+    let parts = day_parts(&context.calendar, window, context.clock.now());
+    let until = parts.last().map_or(window.end(), |(_, as_of)| *as_of);
+    let changes = context.store.inventory_changes(window.start(), until).await?;
     if changes.is_empty() {
         return Ok(vec![Segment { window, inventory: last.clone() }]);
     }
     let mut segments: Vec<(Window, Timestamp)> = Vec::new();
-    for (part, as_of) in day_parts(&context.calendar, window, context.clock.now()) {
+    for (part, as_of) in parts {
         match segments.last_mut() {
             Some((joined, known)) if !changes.iter().any(|change| *known < *change && *change <= as_of) => {
                 *joined = Window::new(joined.start(), part.end()).unwrap_or(*joined);
@@ -163,10 +165,9 @@ async fn add_earlier(
     spans: &mut BTreeMap<PointCode, Vec<Span>>,
 ) -> Result<(), CoverageError> {
     let crossing = |spans: &[Span]| {
-        let first = spans.first().map(|span| span.window.start());
-        let everything = Window::new(Timestamp::MIN, Timestamp::MAX);
-        everything.is_some_and(|all| History::read(spans, all, window, &[]).begins_in_outage(window.start()))
-            && first.is_some_and(|first| first <= window.start())
+        spans
+            .first()
+            .is_some_and(|first| first.window.start() <= window.start() && first.state != State::Good)
     };
     let codes: Vec<PointCode> =
         spans.iter().filter(|(_, spans)| crossing(spans)).map(|(point, _)| *point).collect();
@@ -219,17 +220,37 @@ impl Material {
 
     /// One row for each assessed point, and one more for each village or class that it had on other days of the window.
     ///
-    /// A division is assessed or not as the inventory has it at the end of the window.
-    pub(crate) fn point_time(&self, scope: Option<DivisionCode>) -> Vec<TimeRow> {
+    /// A division is assessed or not as the inventory has it at the end of the window. `histories` save a second walk
+    /// through the spans where one inventory holds all the time.
+    pub(crate) fn point_time(
+        &self,
+        scope: Option<DivisionCode>,
+        histories: Option<&BTreeMap<PointCode, History>>,
+    ) -> Vec<TimeRow> {
         let of_segment = |segment: &Segment| self.segment_time(scope, segment.window, &segment.inventory);
-        match self.segments.as_slice() {
-            [only] => of_segment(only),
-            several => merge(several.iter().flat_map(of_segment)),
+        match (self.segments.as_slice(), histories) {
+            ([only], Some(histories)) if Arc::ptr_eq(&only.inventory, &self.inventory) => {
+                self.known_time(histories)
+            }
+            (segments, _) => merge(segments.iter().flat_map(of_segment)),
         }
     }
 
+    fn known_time(&self, histories: &BTreeMap<PointCode, History>) -> Vec<TimeRow> {
+        let row = |(code, history): (&PointCode, &History)| {
+            let point = self.inventory.points.get(code)?;
+            is_assessed(&self.inventory, &point.village).then_some(TimeRow {
+                member: Member::Point(*code),
+                village: point.village,
+                class: point.class,
+                tally: history.tally,
+            })
+        };
+        histories.iter().filter_map(row).collect()
+    }
+
     /// The time of each point within a part of the window over which `inventory` holds.
-    pub(crate) fn segment_time(
+    fn segment_time(
         &self,
         scope: Option<DivisionCode>,
         window: Window,

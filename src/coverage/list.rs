@@ -121,7 +121,8 @@ fn contributions(
     let measure = query.figure.measure;
     let histories =
         if measure.needs_history() { material.histories(query.division) } else { Default::default() };
-    let time = if measure.is_time_weighted() { material.point_time(query.division) } else { Vec::new() };
+    let time =
+        if measure.is_time_weighted() { material.point_time(query.division, None) } else { Vec::new() };
     let survey = Survey {
         calendar,
         targets,

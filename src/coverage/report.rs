@@ -5,7 +5,7 @@ use crate::coverage::rolled::village_time;
 use crate::coverage::{CoverageContext, CoverageError, last_instant};
 use crate::domain::exclusion::ExclusionMap;
 use crate::domain::history::{Basis, RepairTimes};
-use crate::domain::survey::{Extent, NotAssessed, Survey, is_assessed};
+use crate::domain::survey::{Contribution, Extent, NotAssessed, Survey, is_assessed};
 use crate::domain::{
     Counts, DivisionCode, DivisionLevel, Exclusion, Figure, FigureId, Inventory, Measure, Timestamp, Window,
 };
@@ -100,7 +100,7 @@ pub async fn report(
     let (calendar, targets) = (context.calendar.clone(), Arc::clone(&context.targets));
     let compute = move || {
         let histories = if needs.spans { material.histories(division) } else { BTreeMap::new() };
-        let time = rolled.unwrap_or_else(|| material.point_time(division));
+        let time = rolled.unwrap_or_else(|| material.point_time(division, Some(&histories)));
         let survey = Survey {
             calendar: &calendar,
             targets: &targets,
@@ -180,21 +180,21 @@ impl Sums {
         } else {
             &[Basis::Adjusted]
         };
-        let both = bases.len() == 1;
         for basis in bases {
-            for part in survey.contributions(figure, *basis) {
-                let child = below.and_then(|level| part.village.ancestor(level));
-                let of_child = child.map(|child| self.below.entry(child).or_default());
-                for sums in [Some(&mut self.whole), of_child].into_iter().flatten() {
-                    let (adjusted, raw) = sums.entry(figure).or_default();
-                    if both || *basis == Basis::Adjusted {
-                        *adjusted = adjusted.plus(part.counts);
-                    }
-                    if both || *basis == Basis::Raw {
-                        *raw = raw.plus(part.counts);
-                    }
-                }
+            let (whole, parts) = add_up(survey.contributions(figure, *basis), below);
+            set(self.whole.entry(figure).or_default(), *basis, whole);
+            for (child, counts) in parts {
+                set(self.below.entry(child).or_default().entry(figure).or_default(), *basis, counts);
             }
+        }
+        if bases.len() == 1 {
+            let same = |sums: &mut BTreeMap<FigureId, Pair>| {
+                if let Some((adjusted, raw)) = sums.get_mut(&figure) {
+                    *raw = *adjusted;
+                }
+            };
+            same(&mut self.whole);
+            self.below.values_mut().for_each(same);
         }
     }
 
@@ -238,6 +238,29 @@ impl Sums {
         };
         children.iter().map(figures_of).collect()
     }
+}
+
+fn set((adjusted, raw): &mut Pair, basis: Basis, counts: Counts) {
+    match basis {
+        Basis::Adjusted => *adjusted = counts,
+        Basis::Raw => *raw = counts,
+    }
+}
+
+/// The sum of contributions, and of those of each division of level `below`.
+fn add_up(
+    contributions: Vec<Contribution>,
+    below: Option<DivisionLevel>,
+) -> (Counts, BTreeMap<DivisionCode, Counts>) {
+    let (mut whole, mut parts) = (Counts::default(), BTreeMap::<DivisionCode, Counts>::new());
+    for part in contributions {
+        whole = whole.plus(part.counts);
+        if let Some(child) = below.and_then(|level| part.village.ancestor(level)) {
+            let sum = parts.entry(child).or_default();
+            *sum = sum.plus(part.counts);
+        }
+    }
+    (whole, parts)
 }
 
 fn notes(survey: &Survey<'_>, material: &Material) -> Vec<ExclusionNote> {

@@ -81,7 +81,7 @@ async fn span_rows(
     inventory: &Inventory,
 ) -> Result<Vec<TimeRow>, CoverageError> {
     let material = gather(context, Some(division), window, Needs { spans: true, measured: false }).await?;
-    let rows = material.point_time(Some(division)).into_iter();
+    let rows = material.point_time(Some(division), None).into_iter();
     let of_village = |row: TimeRow| TimeRow { member: Member::Village(row.village), ..row };
     let assessed =
         |row: &TimeRow| is_inside(Some(division), &row.village) && is_assessed(inventory, &row.village);
