@@ -6,8 +6,8 @@ use crate::config::{self, LoadError};
 use std::process::ExitCode;
 
 pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
-    match config::load(&arg.config) {
-        Ok(_) => {
+    match check(arg) {
+        Ok(()) => {
             say(&format!("{}: no fault", arg.config.display()));
             Ok(ExitCode::SUCCESS)
         }
@@ -17,4 +17,11 @@ pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
         }
         Err(error @ LoadError::Read { .. }) => Err(error.into()),
     }
+}
+
+/// Reads the settings, then the targets that they name.
+fn check(arg: &ConfigArg) -> Result<(), LoadError> {
+    let settings = config::load(&arg.config)?;
+    config::load_targets(settings.report.targets_file.as_deref())?;
+    Ok(())
 }

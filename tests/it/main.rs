@@ -8,6 +8,7 @@ mod coverage;
 mod floors;
 mod health;
 mod import;
+mod report;
 mod rtsp;
 #[cfg(feature = "simulate")]
 mod simulator;
