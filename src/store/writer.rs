@@ -324,3 +324,75 @@ async fn keep_facts(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cause, Condition, Evidence, Provenance};
+    use crate::store::{Db, StoreError};
+    use sqlx::SqlitePool;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+    use tokio::task::JoinSet;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn transition(step: i64) -> Record {
+        let at = Timestamp::from_seconds(step);
+        Record::Transition(Transition {
+            point: "23052100001320000001".parse().unwrap(),
+            at,
+            decided: at,
+            from: Condition::Good,
+            to: if step % 2 == 0 { Condition::Good } else { Condition::Because(Cause::Stalled) },
+            evidence: Evidence(vec![("note".into(), "x".repeat(500))]),
+            provenance: Provenance::Probe,
+        })
+    }
+
+    /// A database whose one connection may hold no more pages than it has: what a full disk looks like.
+    async fn store_on_a_disk(folder: &tempfile::TempDir) -> (Store, SqlitePool) {
+        let options =
+            SqliteConnectOptions::new().filename(folder.path().join("store.db")).create_if_missing(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let store = Store { db: Db::Lite(pool.clone()) };
+        store.migrate().await.unwrap();
+        (store, pool)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_shown_outlived_and_caught_up_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, pool) = store_on_a_disk(&folder).await;
+        sqlx::query("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
+        let settings = StoreSettings {
+            flush_interval: Duration::from_millis(10),
+            ..crate::config::Settings::default().store
+        };
+        let (sender, records) = mpsc::channel(64);
+        let (status_sender, mut status) = watch::channel(WriterStatus::default());
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let (clock, child, of_writer) =
+            (Clock::manual(Timestamp::from_seconds(9)), cancel.clone(), store.clone());
+        tasks.spawn(async move { run(of_writer, clock, records, &settings, status_sender, child).await });
+        for step in 1..=1_000 {
+            tokio::time::timeout(PATIENCE, sender.send(transition(step))).await.unwrap().unwrap();
+        }
+        let full = tokio::time::timeout(PATIENCE, status.wait_for(|status| !status.healthy)).await;
+        assert_eq!(full.unwrap().unwrap().last_error_operation, Some("apply transitions"));
+        sqlx::query("PRAGMA max_page_count = 1000000").execute(&pool).await.unwrap();
+        let caught_up = |status: &WriterStatus| status.healthy && status.buffered == 0;
+        let well = tokio::time::timeout(PATIENCE, status.wait_for(caught_up)).await.unwrap().unwrap().clone();
+        assert_eq!((well.dropped, well.last_error_operation), (0, None));
+        cancel.cancel();
+        tasks.join_next().await.unwrap().unwrap();
+        let closed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interval").fetch_one(&pool).await.unwrap();
+        assert_eq!(closed, 999);
+    }
+
+    #[test]
+    fn a_failure_says_what_was_tried() {
+        let missed = StoreError::Deadline { operation: "commit a batch" };
+        assert_eq!(missed.operation(), "commit a batch");
+    }
+}
