@@ -211,7 +211,7 @@ impl Measure {
     }
 }
 
-/// Indicators of DESIGN that this version does not measure; they are named, never guessed.
+/// Indicators of the four targets that this version does not measure; they are named, never guessed.
 pub const NOT_MEASURED: [(&str, &str); 9] = [
     ("N2", "上联率"),
     ("N3", "综治中心接通率"),

@@ -180,7 +180,7 @@ fn seconds(sums: &StateMillis) -> [u64; 6] {
 }
 
 mod faults_of_peers {
-    //! Section 2.2 of the monitoring reference: each peer's fault, and what ours does instead.
+    //! What other monitoring systems were found to get wrong, and what ours does instead.
 
     use super::*;
 
