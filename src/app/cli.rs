@@ -164,6 +164,9 @@ pub(crate) struct SimulateArgs {
     /// Seconds that each scripted fault stays before it moves on
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) stay: u64,
+    /// Seconds between the key frames of a camera with slow ones
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    pub(crate) key_frame_gap: u64,
     /// Watch so many points without pause and the others not at all, instead of patrols
     #[arg(long, value_name = "POINTS", conflicts_with = "patrol")]
     pub(crate) continuous: Option<usize>,

@@ -78,6 +78,7 @@ mod running {
             folder: args.dir.clone(),
             clips: args.clips.clone().unwrap_or_else(|| args.dir.join("clips")),
             plan: Plan { port: args.port, watched },
+            key_frame_gap: Duration::from_secs(args.key_frame_gap.max(1)),
             script: (!args.no_faults).then(|| Duration::from_secs(args.stay.max(1))),
         }
     }

@@ -56,7 +56,7 @@ faults! {
     LowFrameRate => "low_frame_rate", Condition::Because(Cause::LowFrameRate);
     /// The device's clock is 37 minutes fast.
     WrongClock => "wrong_clock", Condition::Because(Cause::ClockWrong);
-    /// Random-access pictures are 20 s apart.
+    /// Random-access pictures are far apart, as smart codings send them: the first long after the start.
     SlowKeyFrames => "slow_key_frames", Condition::Because(Cause::SlowKeyFrames);
     /// The picture is black. No picture is judged yet, so the point is good.
     Black => "black", Condition::Good;

@@ -86,13 +86,12 @@ enum Scene {
     Covered,
 }
 
-/// Eight seconds in groups of two, as village cameras send them; and a smart coding with twenty seconds.
-const RECIPES: [Recipe; 9] = [
+/// Eight seconds in groups of two, as village cameras send them.
+const RECIPES: [Recipe; 8] = [
     recipe("street", Coding::H264, Scene::Street("pinwheel")),
     recipe("yard", Coding::H264, Scene::Street("spokes")),
     recipe("junction", Coding::H265, Scene::Street("pinwheel")),
     recipe("open-group", Coding::H265Open, Scene::Street("spokes")),
-    Recipe { pictures: 600, group: 300, ..recipe("slow", Coding::H264, Scene::Street("pinwheel")) },
     recipe("black", Coding::H264, Scene::Black),
     recipe("frozen", Coding::H264, Scene::Frozen),
     recipe("blurred", Coding::H264, Scene::Blurred),
@@ -116,7 +115,6 @@ pub const fn clip_of_media(media: usize, coding: Coding) -> &'static str {
 /// The clip that a faulty camera shows instead of its own.
 pub const fn clip_of_fault(fault: Fault) -> Option<&'static str> {
     match fault {
-        Fault::SlowKeyFrames => Some("slow"),
         Fault::Black => Some("black"),
         Fault::Frozen => Some("frozen"),
         Fault::Blurred => Some("blurred"),
@@ -130,6 +128,7 @@ pub const fn clip_of_fault(fault: Fault) -> Option<&'static str> {
         | Fault::NoKeyFrame
         | Fault::Loss
         | Fault::LowFrameRate
+        | Fault::SlowKeyFrames
         | Fault::WrongClock => None,
     }
 }

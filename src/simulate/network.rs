@@ -36,6 +36,8 @@ pub struct Options {
     pub clips: PathBuf,
     /// The fleet.
     pub plan: Plan,
+    /// Distance of random-access pictures under `slow_key_frames`.
+    pub key_frame_gap: Duration,
     /// How long each scripted fault stays; nothing fails by itself without it.
     pub script: Option<Duration>,
 }
@@ -113,6 +115,7 @@ impl Network {
             guarded: studio.guarded,
             faults,
             tally: Arc::clone(&tally),
+            key_frame_gap: options.key_frame_gap,
             cancel: cancel.clone(),
         };
         let tasks = TaskTracker::new();

@@ -6,13 +6,14 @@
 use crate::simulate::dice::roll;
 use crate::simulate::fault::Fault;
 use crate::simulate::fleet::Coding;
+use std::time::Duration;
 
 /// One packet in so many is lost under [`Fault::Loss`].
 const LOST_ONE_IN: usize = 12;
 /// One picture in so many is kept under [`Fault::LowFrameRate`].
 const KEPT_ONE_IN: u64 = 6;
 /// Ticks of the video clock from the first random-access picture to a stall: one second.
-const STALL_AFTER_TICKS: u32 = 90_000;
+const STALL_AFTER_TICKS: u32 = TICKS_PER_SECOND;
 /// How fast a wrong clock is: 37 minutes.
 pub(crate) const CLOCK_ERROR_SECONDS: u32 = 37 * 60;
 /// RTCP sender report.
@@ -27,9 +28,17 @@ pub(crate) enum Passage {
     Dropped,
 }
 
+/// Ticks of the video clock in a second (RFC 6184, RFC 7798).
+const TICKS_PER_SECOND: u32 = 90_000;
+
 /// The state of one session's packets.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Distortion {
+    /// Ticks between two random-access pictures under [`Fault::SlowKeyFrames`].
+    key_frame_gap: u32,
+    /// Timestamp of the session's first picture, then of the last random-access picture that was shown.
+    shown: Option<u32>,
+    shown_key_frame: bool,
     /// Packets taken out on purpose; later sequence numbers close the gap, so that no loss is seen.
     hidden: u16,
     /// Timestamp of the picture under way, and how many came before it.
@@ -42,6 +51,21 @@ pub(crate) struct Distortion {
 }
 
 impl Distortion {
+    /// A new session, whose random-access pictures come `key_frame_gap` apart when they are slow.
+    pub(crate) fn new(key_frame_gap: Duration) -> Self {
+        let seconds = u32::try_from(key_frame_gap.as_secs()).unwrap_or(u32::MAX);
+        Self {
+            key_frame_gap: seconds.saturating_mul(TICKS_PER_SECOND),
+            shown: None,
+            shown_key_frame: false,
+            hidden: 0,
+            picture: None,
+            pictures: 0,
+            random_access: None,
+            stall_from: None,
+        }
+    }
+
     /// Passes one RTP packet of a picture.
     pub(crate) fn pass_media(&mut self, fault: Option<Fault>, coding: Coding, packet: &mut [u8]) -> Passage {
         let Some(header) = Header::read(packet) else { return Passage::Kept };
@@ -84,9 +108,23 @@ impl Distortion {
         let in_random_access = self.random_access == Some(header.timestamp);
         match fault {
             Some(Fault::NoKeyFrame) => in_random_access,
+            Some(Fault::SlowKeyFrames) => in_random_access && !self.shows_key_frame(header.timestamp),
             Some(Fault::LowFrameRate) => !in_random_access && !self.pictures.is_multiple_of(KEPT_ONE_IN),
             _ => false,
         }
+    }
+
+    /// Whether a random-access picture is due again; the first one as long after the start as the others are apart.
+    fn shows_key_frame(&mut self, timestamp: u32) -> bool {
+        let shown = *self.shown.get_or_insert(timestamp);
+        let passed = timestamp.wrapping_sub(shown);
+        let is_under_way = passed == 0 && self.shown_key_frame;
+        let is_due = passed >= self.key_frame_gap;
+        if is_due {
+            self.shown = Some(timestamp);
+            self.shown_key_frame = true;
+        }
+        is_due || is_under_way
     }
 
     /// Whether the packet got lost on its way.
@@ -192,6 +230,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const GAP: Duration = Duration::from_secs(3);
+
     fn packet(sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
         let mut packet = vec![0x80, 96];
         packet.extend(sequence.to_be_bytes());
@@ -203,7 +243,7 @@ mod tests {
 
     /// Two groups of 30 pictures at 15 per second, one packet each; the sequence numbers that arrive, with the pictures.
     fn arriving(fault: Option<Fault>) -> Vec<(u16, usize)> {
-        let mut distortion = Distortion::default();
+        let mut distortion = Distortion::new(GAP);
         let mut arrived = Vec::new();
         for number in 0..60_u16 {
             let payload = if number % 30 == 0 { [0x65, 0] } else { [0x41, 0] };
@@ -228,7 +268,22 @@ mod tests {
             assert!(arrived.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "{fault}: {arrived:?}");
         };
         check(Fault::NoKeyFrame, 58);
+        check(Fault::SlowKeyFrames, 58);
         check(Fault::LowFrameRate, 12);
+    }
+
+    #[test]
+    fn slow_key_frames_come_a_gap_after_the_start_and_a_gap_apart() {
+        let mut distortion = Distortion::new(GAP);
+        let mut shown = Vec::new();
+        // A random-access picture of two packets each second.
+        for number in 0..20_u16 {
+            let mut packet = packet(number, u32::from(number / 2) * 90_000, &[0x65, 0]);
+            if distortion.pass_media(Some(Fault::SlowKeyFrames), Coding::H264, &mut packet) == Passage::Kept {
+                shown.push(number / 2);
+            }
+        }
+        assert_eq!(shown, [3, 3, 6, 6, 9, 9]);
     }
 
     #[test]
@@ -265,10 +320,10 @@ mod tests {
     fn a_wrong_clock_moves_the_sender_report_only() {
         let report = [0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3, 4];
         let mut spoilt = report;
-        assert_eq!(Distortion::default().pass_control(Some(Fault::WrongClock), &mut spoilt), Passage::Kept);
+        assert_eq!(Distortion::new(GAP).pass_control(Some(Fault::WrongClock), &mut spoilt), Passage::Kept);
         assert_eq!(u32::from_be_bytes(spoilt[8..12].try_into().unwrap()), 9 + CLOCK_ERROR_SECONDS);
         let mut kept = report;
-        Distortion::default().pass_control(None, &mut kept);
+        Distortion::new(GAP).pass_control(None, &mut kept);
         assert_eq!(kept, report);
     }
 
@@ -277,8 +332,8 @@ mod tests {
         fn no_packet_is_too_odd(mut bytes in proptest::collection::vec(any::<u8>(), 0..64), at in 0..15_usize) {
             let fault = Fault::ALL.get(at).copied();
             for coding in [Coding::H264, Coding::H265, Coding::H265Open] {
-                Distortion::default().pass_media(fault, coding, &mut bytes);
-                Distortion::default().pass_control(fault, &mut bytes);
+                Distortion::new(GAP).pass_media(fault, coding, &mut bytes);
+                Distortion::new(GAP).pass_control(fault, &mut bytes);
             }
         }
     }

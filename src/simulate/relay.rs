@@ -47,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) guarded: SocketAddr,
     pub(crate) faults: watch::Receiver<Arc<Faults>>,
     pub(crate) tally: Arc<Tally>,
+    /// Distance of slow random-access pictures.
+    pub(crate) key_frame_gap: Duration,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -94,7 +96,7 @@ struct Line {
 
 impl Relay {
     fn new(client: TcpStream, device: Arc<Device>, around: Surroundings) -> Self {
-        let (up, down, distortion) = (Vec::new(), Vec::new(), Distortion::default());
+        let (up, down, distortion) = (Vec::new(), Vec::new(), Distortion::new(around.key_frame_gap));
         Self { client, device, around, up, down, distortion, is_playing: false }
     }
 

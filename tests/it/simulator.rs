@@ -5,10 +5,12 @@
 mod client;
 
 use client::Session;
+use sharpeyes::domain::PointCode;
 use sharpeyes::simulate::child::{ChildOptions, Simulator};
 use sharpeyes::simulate::dice::roll;
-use sharpeyes::simulate::fault::Fault;
+use sharpeyes::simulate::fault::{Fault, Faults};
 use sharpeyes::simulate::fleet::{Coding, Fleet, Plan, Watched, asks_for_user, coding};
+use sharpeyes::simulate::script::{STAY, Script};
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
@@ -230,7 +232,7 @@ async fn each_fault_of_the_stream_is_on_the_wire() {
     assert!(loss.2 > 5 && loss.1 > 80, "{loss:?}");
     assert!((14..=30).contains(&slow_pictures.1) && slow_pictures.2 == 0, "{slow_pictures:?}");
     assert!(stall.1 < 60, "{stall:?}");
-    assert_eq!(slow_keys.0, 1, "{slow_keys:?}");
+    assert!(slow_keys.0 == 0 && slow_keys.1 > 80 && slow_keys.2 == 0, "{slow_keys:?}");
 }
 
 #[tokio::test]
@@ -306,6 +308,28 @@ async fn the_script_says_what_must_be_shown() {
     let not_found = rows.iter().find(|row| row["fault"] == "not_found").unwrap();
     assert_eq!(not_found["expected_state"], "no_video");
     assert_eq!(not_found["expected_cause"], "stream_not_found");
+}
+
+#[test]
+fn the_walk_of_the_readme_names_what_the_fleet_has_and_the_script_leaves_alone() {
+    let readme = include_str!("../../README.md");
+    let fleet = Fleet::build(Plan { port: 8554, watched: Watched::Mixed }).unwrap();
+    let script = Script::write(&fleet, STAY);
+    let faults: Vec<Faults> = (0..120).map(|minute| script.at(Duration::from_secs(60 * minute))).collect();
+    let words: BTreeSet<&str> = readme.split(|c: char| !c.is_ascii_digit()).collect();
+    let points: Vec<PointCode> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    assert!(!points.is_empty());
+    for point in points {
+        assert!(fleet.inventory.points.contains_key(&point), "{point}");
+        assert!(faults.iter().all(|faults| !faults.points.contains_key(&point)), "{point}");
+    }
+    let villages: Vec<&&str> = words.iter().filter(|word| word.len() == 12).collect();
+    assert!(!villages.is_empty());
+    for village in villages {
+        let link = format!("UP-{village}").parse().unwrap();
+        assert!(fleet.inventory.links.contains_key(&link), "{village}");
+        assert!(faults.iter().all(|faults| !faults.cut.contains(&link)), "{village}");
+    }
 }
 
 #[tokio::test]
