@@ -28,8 +28,13 @@ test-rust: ## unit and integration tests, with real databases and RTSP servers t
 	@deploy/packages.sh test
 	$(CARGO) test --locked --all-features
 
+test-api: ## every operation of the served API under schemathesis, which it installs under target/
+	@deploy/packages.sh test
+	tests/schemathesis.sh
+
 bench: ## what the whole service costs, beside a TCP sink, ffmpeg, rtspsrc and ffprobe; about 12 minutes, on an idle machine
 	@deploy/packages.sh bench
+	$(CARGO) bench --locked --all-features --bench metrics
 	$(CARGO) bench --locked --all-features --bench province
 	$(CARGO) bench --locked --all-features --bench fleet
 

@@ -16,6 +16,7 @@ mod filter;
 mod grid;
 pub mod guard;
 mod hold;
+mod import;
 mod link;
 mod live;
 pub mod metrics;
@@ -35,6 +36,7 @@ mod timeline;
 mod view;
 mod word;
 
+pub use import::ImportSettings;
 pub use state::{ApiInputs, ApiState};
 
 use tokio_util::sync::CancellationToken;
@@ -82,6 +84,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(exclusion::list, exclusion::enter))
         .routes(routes!(exclusion::approve))
         .routes(routes!(exclusion::withdraw))
+        .routes(routes!(import::list, import::post))
         .routes(routes!(audit::list))
         .routes(routes!(sd::prometheus))
         .routes(routes!(event::stream))

@@ -5,7 +5,8 @@ use crate::report::{Timing, middle, say};
 use crate::watching::START;
 use anyhow::{Context, ensure};
 use axum::body::Body;
-use sharpeyes::api::{ApiInputs, ApiState, router};
+use jiff::tz::TimeZone;
+use sharpeyes::api::{ApiInputs, ApiState, ImportSettings, router};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Selection, report};
@@ -15,6 +16,7 @@ use sharpeyes::domain::{
 };
 use sharpeyes::health::snapshot::Snapshot;
 use sharpeyes::ingest::Holds;
+use sharpeyes::inventory::brand::Brands;
 use sharpeyes::store::{Store, WriterStatus};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,6 +92,11 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
         exclusions: watch::Sender::new(Arc::default()),
         orders,
         coverage,
+        imports: ImportSettings {
+            key_file: "camera.key".into(),
+            brands: Brands::built_in().map_err(|faults| anyhow::anyhow!("brands: {faults:?}"))?,
+            zone: TimeZone::UTC,
+        },
         holds: Holds::default(),
         writer,
         clock,

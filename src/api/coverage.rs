@@ -4,7 +4,7 @@ mod dto;
 
 use crate::api::extract::{Query, text};
 use crate::api::guard::Reader;
-use crate::api::page::Limit;
+use crate::api::page::{Cursor, Limit};
 use crate::api::problem::{AnyProblem, ApiError, ContradictionProblem, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::time::{Time, window_or_last};
@@ -50,9 +50,9 @@ pub(crate) struct CoverageQuery {
     /// Instead of the figures, the members behind one indicator
     #[param(inline)]
     list: Option<ListKindWord>,
-    /// Begin the list after this code: `next` of the page before
-    #[param(min_length = 1, max_length = 64)]
-    after: Option<String>,
+    /// Begin the list after this one: `next` of the page before
+    #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
+    after: Option<Cursor>,
     /// Items per page of a list
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
@@ -75,7 +75,13 @@ pub(crate) async fn report(
         Some(kind) => {
             let list =
                 ListQuery { figure: single(&figures)?, division: scope.division(), window, kind: kind.0 };
-            let page = coverage::list(&state.inputs().coverage, list, query.after, query.limit.count()).await;
+            let page = coverage::list(
+                &state.inputs().coverage,
+                list,
+                query.after.map(Cursor::into_text),
+                query.limit.count(),
+            )
+            .await;
             Ok(Json(CoverageAnswer::List(FigureListDto::new(list.figure, &page.map_err(failed)?))))
         }
         None => {
@@ -101,8 +107,8 @@ pub(crate) struct GapQuery {
     #[param(value_type = Option<String>, pattern = "^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})$")]
     division: Option<DivisionCode>,
     /// Begin after this gap: `next` of the page before
-    #[param(min_length = 1, max_length = 200)]
-    after: Option<String>,
+    #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
+    after: Option<Cursor>,
     /// Items per page
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
@@ -121,7 +127,14 @@ pub(crate) async fn gaps(
     known(&state, scope)?;
     let snapshot = state.inputs().snapshot.borrow().clone();
     let context = &state.inputs().coverage;
-    let page = coverage::gaps(context, snapshot, scope.division(), query.after, query.limit.count()).await;
+    let page = coverage::gaps(
+        context,
+        snapshot,
+        scope.division(),
+        query.after.map(Cursor::into_text),
+        query.limit.count(),
+    )
+    .await;
     Ok(Json(GapPageDto::new(&page.map_err(failed)?)))
 }
 

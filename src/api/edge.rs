@@ -6,16 +6,18 @@ use crate::api::state::ApiState;
 use crate::telemetry;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use std::any::Any;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+/// An import of hundreds of thousands of rows takes minutes on a small machine.
+const IMPORT_DEADLINE: Duration = Duration::from_secs(600);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Nothing comes from elsewhere, nothing may frame the page, nothing runs that is not our own file.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -48,7 +50,8 @@ async fn guarded(state: State<ApiState>, request: Request, next: Next) -> Result
 
 /// The time until the answer begins; a stream may go on afterwards.
 async fn deadline(State(state): State<ApiState>, request: Request, next: Next) -> Result<Response, ApiError> {
-    let limit = state.inputs().settings.server.request_timeout;
+    let is_import = request.method() == Method::POST && request.uri().path() == "/api/v1/imports";
+    let limit = if is_import { IMPORT_DEADLINE } else { state.inputs().settings.server.request_timeout };
     tokio::time::timeout(limit, next.run(request)).await.map_err(|_elapsed| ApiError::TimedOut)
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct ExclusionQuery {
     effective: Option<bool>,
     /// Begin after this number: `next` of the page before
     #[serde(default)]
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4294967295i64)]
     after: Option<u32>,
     /// Items per page
     #[serde(default)]

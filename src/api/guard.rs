@@ -8,8 +8,8 @@
 
 use crate::api::problem::ApiError;
 use crate::api::state::ApiState;
+use crate::domain::DivisionCode;
 use crate::domain::access::{Role, Scope};
-use crate::domain::{DivisionCode, Timestamp};
 use crate::store::token::{Token, TokenHash};
 use crate::store::{Store, StoreError};
 use axum::extract::{FromRequestParts, Request, State};
@@ -227,11 +227,6 @@ impl Remembered {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TokenHash, Token>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A token as it is made by the command line.
-pub fn token_named(name: &str, role: Role, division: Option<DivisionCode>, created: Timestamp) -> Token {
-    Token { name: name.to_owned(), role, scope: Scope::new(division), created, revoked: None }
 }
 
 #[cfg(test)]

@@ -76,6 +76,27 @@ impl utoipa::PartialSchema for Limit {
 
 impl utoipa::ToSchema for Limit {}
 
+/// Where a page begins whose order is not that of codes: text that an earlier page gave out, 1 to 200 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor(String);
+
+impl Cursor {
+    /// The text.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.chars().count() {
+            1..=200 => Ok(Self(text)),
+            _ => Err(de::Error::custom("`after` has 1 to 200 characters")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -212,6 +212,12 @@ problems! {
 }
 
 problems! {
+    /// ..of an operation with a body of any type.
+    LargeProblem:
+        TooLarge 413 "The body is too large",
+}
+
+problems! {
     /// ..of an operation with a body.
     BodyProblem:
         TooLarge 413 "The body is too large",

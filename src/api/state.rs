@@ -2,6 +2,7 @@
 
 use crate::api::event::Frames;
 use crate::api::guard::{Caller, Remembered};
+use crate::api::import::ImportSettings;
 use crate::api::metrics::Scrapes;
 use crate::api::metrics::sli::Ratios;
 use crate::api::problem::ApiError;
@@ -38,6 +39,8 @@ pub struct ApiInputs {
     pub orders: mpsc::Sender<Order>,
     /// What the figures are computed from.
     pub coverage: CoverageContext,
+    /// What an import over HTTP needs.
+    pub imports: ImportSettings,
     /// Credentials that are held after a wrong-credential answer.
     pub holds: Holds,
     /// How the store's writer is.

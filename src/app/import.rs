@@ -78,7 +78,8 @@ fn datum(word: &str) -> anyhow::Result<Datum> {
     found.with_context(|| format!("`{word}` is no coordinate system; one of {words}"))
 }
 
-fn brands() -> anyhow::Result<Brands> {
+/// The brands whose stream addresses the build knows.
+pub(super) fn brands() -> anyhow::Result<Brands> {
     Brands::built_in().map_err(|faults| {
         let file = Path::new("config/brands.toml").to_owned();
         config::ConfigFaults { file, faults }.into()

@@ -3,7 +3,8 @@
 //! Data flows watchers -> tracker -> writer; they stop in this order, so that nothing that was measured is lost.
 
 use crate::api::guard::{self, Guarding};
-use crate::api::{self, ApiInputs, ApiState};
+use crate::api::{self, ApiInputs, ApiState, ImportSettings};
+use crate::app::import::brands;
 use crate::app::task::Group;
 use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
@@ -20,7 +21,9 @@ use crate::store::upkeep::{self, UpkeepStatus};
 use crate::store::{OpenState, Record, Store, WriterStatus, writer};
 use crate::telemetry;
 use anyhow::Context;
+use jiff::tz::TimeZone;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -125,6 +128,13 @@ struct Parts {
     calendar: Calendar,
     targets: Arc<Targets>,
     holds: Holds,
+    imports: ImportSettings,
+}
+
+/// Where the key of the sealed credentials lies.
+fn key_of(settings: &Settings) -> PathBuf {
+    let directory = environment("CREDENTIALS_DIRECTORY");
+    key_file(&settings.credentials.key_file, directory.as_deref())
 }
 
 /// What others follow.
@@ -154,8 +164,13 @@ impl Parts {
         let targets = Arc::new(load_targets(settings.report.targets_file.as_deref())?);
         let store = Store::open(settings.store.url.expose()).await?;
         store.migrate().await?;
-        let settings = Arc::new(settings);
-        Ok(Self { settings, clock: Clock::system(), store, calendar, targets, holds: Holds::default() })
+        let imports = ImportSettings {
+            key_file: key_of(&settings),
+            brands: brands()?,
+            zone: TimeZone::get(&settings.report.zone)?,
+        };
+        let (settings, holds) = (Arc::new(settings), Holds::default());
+        Ok(Self { settings, clock: Clock::system(), store, calendar, targets, holds, imports })
     }
 
     async fn listen(&self) -> anyhow::Result<TcpListener> {
@@ -168,11 +183,10 @@ impl Parts {
     }
 
     fn reconciler(&self) -> Reconciler {
-        let directory = environment("CREDENTIALS_DIRECTORY");
         Reconciler {
             store: self.store.clone(),
             clock: self.clock.clone(),
-            key_file: key_file(&self.settings.credentials.key_file, directory.as_deref()),
+            key_file: key_of(&self.settings),
             period: self.settings.watch.reconcile_period,
         }
     }
@@ -278,6 +292,7 @@ impl Parts {
                 targets: self.targets.clone(),
                 inventory: followed.inventory.subscribe(),
             },
+            imports: self.imports.clone(),
             holds: self.holds.clone(),
             writer: followed.writer.subscribe(),
             clock: self.clock.clone(),

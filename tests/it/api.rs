@@ -7,6 +7,8 @@ mod coverage;
 mod document;
 mod event;
 mod exclusion;
+mod fuzz;
+mod import;
 mod list;
 mod metrics;
 mod service;

@@ -42,18 +42,22 @@ pub(crate) struct ExclusionDto {
 }
 
 /// Which points; exactly one of the fields.
-#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schema(as = ExclusionScope)]
-pub(crate) enum ScopeDto {
+pub(crate) struct ScopeDto {
     /// Codes of points.
-    Points(Vec<PointCodeText>),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<Vec<PointCodeText>>,
     /// Code of a site: its points.
-    Site(SiteCodeText),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteCodeText>,
     /// Code of a division: its points and those below it.
-    Division(DivisionCodeText),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    division: Option<DivisionCodeText>,
     /// Code of a link: the points whose path passes it.
-    Link(LinkCodeText),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<LinkCodeText>,
 }
 
 /// What a person asks for.
@@ -116,19 +120,26 @@ impl ExclusionDto {
 impl ScopeDto {
     fn new(scope: &ExclusionScope) -> Self {
         match scope.clone() {
-            ExclusionScope::Points(points) => Self::Points(points.into_iter().map(PointCodeText).collect()),
-            ExclusionScope::Site(site) => Self::Site(SiteCodeText(site)),
-            ExclusionScope::Division(division) => Self::Division(DivisionCodeText(division)),
-            ExclusionScope::Link(link) => Self::Link(LinkCodeText(link)),
+            ExclusionScope::Points(points) => {
+                Self { points: Some(points.into_iter().map(PointCodeText).collect()), ..Self::default() }
+            }
+            ExclusionScope::Site(site) => Self { site: Some(SiteCodeText(site)), ..Self::default() },
+            ExclusionScope::Division(division) => {
+                Self { division: Some(DivisionCodeText(division)), ..Self::default() }
+            }
+            ExclusionScope::Link(link) => Self { link: Some(LinkCodeText(link)), ..Self::default() },
         }
     }
 
-    fn scope(self) -> ExclusionScope {
-        match self {
-            Self::Points(points) => ExclusionScope::Points(points.into_iter().map(|code| code.0).collect()),
-            Self::Site(site) => ExclusionScope::Site(site.0),
-            Self::Division(division) => ExclusionScope::Division(division.0),
-            Self::Link(link) => ExclusionScope::Link(link.0),
+    fn scope(self) -> Option<ExclusionScope> {
+        match (self.points, self.site, self.division, self.link) {
+            (Some(points), None, None, None) => {
+                Some(ExclusionScope::Points(points.into_iter().map(|code| code.0).collect()))
+            }
+            (None, Some(site), None, None) => Some(ExclusionScope::Site(site.0)),
+            (None, None, Some(division), None) => Some(ExclusionScope::Division(division.0)),
+            (None, None, None, Some(link)) => Some(ExclusionScope::Link(link.0)),
+            _ => None,
         }
     }
 }
@@ -142,7 +153,10 @@ impl ExclusionRequestDto {
         }
         Ok(ExclusionRequest {
             kind: self.kind.0,
-            scope: self.scope.scope(),
+            scope: self
+                .scope
+                .scope()
+                .ok_or_else(|| unprocessable("`scope` names exactly one of points, site, division, link"))?,
             window: window
                 .ok_or_else(|| ApiError::Unprocessable("`from` must lie before `to`".to_owned()))?,
             reason: self.reason,
@@ -169,6 +183,10 @@ fn person(caller: &Caller, named: Option<String>) -> Result<String, ApiError> {
             Err(ApiError::Malformed("a name has up to 100 characters".to_owned()))
         }
         Some(name) => Ok(name),
-        None => Err(ApiError::Unprocessable("without a token the person must be named".to_owned())),
+        None => Err(unprocessable("without a token the person must be named")),
     }
+}
+
+fn unprocessable(reason: &str) -> ApiError {
+    ApiError::Unprocessable(reason.to_owned())
 }

@@ -128,6 +128,12 @@ async fn a_page_of_another_site_can_neither_act_nor_rebind_its_name() {
     let path = "/api/v1/exclusions/1/withdraw";
     let crossed = service.ask("POST", path, None, &[("sec-fetch-site", "cross-site")], b"").await;
     assert_eq!((crossed.status, &crossed.json()["code"]), (403, &"cross_site".into()));
+    let rebound = service.ask("GET", "/api/v1/points", None, &[("host", "evil.example")], b"").await;
+    assert_eq!(rebound.status, 401);
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused() {
     let mut settings = Settings::default();
     settings.server.body_limit_bytes = 64;
     let service = Service::start_with(settings).await;

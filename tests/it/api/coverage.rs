@@ -8,7 +8,7 @@ use sharpeyes::domain::{Cause, Condition, Evidence, Provenance, RecordKind, Time
 use std::time::Duration;
 
 /// One point good for 15 days before now, then off for 15: half of 30 days.
-async fn half_good(service: &Service) {
+pub(super) async fn half_good(service: &Service) {
     let point = code_of(VILLAGES[0].parse().unwrap(), 0);
     // The store finds the history of a village by its own record of the points.
     let village = format!(r#"{{"code":"{}","name":"村","assessed":true,"has_centre":false}}"#, VILLAGES[0]);

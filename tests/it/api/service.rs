@@ -1,6 +1,7 @@
 //! A served router over a small made-up network: two counties, four villages, a few hundred points, faults of each kind.
 
-use sharpeyes::api::{self, ApiInputs, ApiState};
+use jiff::tz::TimeZone;
+use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
 use sharpeyes::coverage::CoverageContext;
@@ -18,10 +19,12 @@ use sharpeyes::domain::{
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
 use sharpeyes::ingest::credential::Holds;
+use sharpeyes::inventory::brand::Brands;
 use sharpeyes::store::token::{Token, TokenHash};
 use sharpeyes::store::{Store, WriterStatus};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,6 +112,7 @@ impl Service {
             orders,
             writer: writer_seen,
             coverage,
+            imports: import_settings(folder.path()),
             holds: holds.clone(),
             clock,
             settings: Arc::new(settings),
@@ -183,7 +187,10 @@ impl Service {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> TcpStream {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            head.push_str(&format!("host: {}\r\n", self.address));
+        }
         if let Some(token) = token {
             head.push_str(&format!("authorization: Bearer {token}\r\n"));
         }
@@ -195,6 +202,14 @@ impl Service {
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
         stream
+    }
+}
+
+fn import_settings(folder: &Path) -> ImportSettings {
+    ImportSettings {
+        key_file: folder.join("camera.key"),
+        brands: Brands::built_in().unwrap(),
+        zone: TimeZone::UTC,
     }
 }
 
