@@ -10,12 +10,15 @@ mod export;
 mod import;
 mod log;
 mod migrate;
+mod openapi;
 mod probe;
 mod report;
 mod serve;
 mod service;
 mod simulate;
 mod task;
+mod token;
+mod verify_audit;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -47,11 +50,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Openapi => Ok(openapi::run()),
+        Command::Token(args) => token::run(&args),
+        Command::VerifyAudit(arg) => verify_audit::run(&arg),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Serve(arg) => serve::run(&arg),
         Command::Demo(args) => demo::run(&args),
-        Command::Openapi | Command::Token(_) | Command::VerifyAudit(_) => anyhow::bail!("not wired yet"),
     }
 }
 

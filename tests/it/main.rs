@@ -1,6 +1,7 @@
 //! The integration suite: drives what a user can (HTTP, RTSP, signals, files) and holds the architecture's rules.
 
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test that cannot go on should stop")]
+mod access_command;
 mod api;
 mod backup;
 mod broken_config;
