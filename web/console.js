@@ -1,0 +1,301 @@
+// The console page: shows the network now, live by server-sent events. Plain JavaScript, nothing from elsewhere.
+"use strict";
+
+const STATES = ["good", "degraded", "no_video", "offline", "unreachable", "unknown", "excluded"];
+const PAGE = 200;
+const REFRESH_GAP_MS = 2000; // lists are loaded again at most this often while changes come
+const FIGURES_EVERY_MS = 60000;
+const WORDS = {
+  zh: {
+    title: "乡村视频覆盖监测", division: "区划", token: "访问令牌", enter: "进入", fleet: "全网点位", figures: "四全指标", roots: "根因",
+    counties: "县区", points: "异常点位", state: "状态", class: "类别", search: "查找", more: "更多", skip: "跳到异常点位", all: "全部",
+    total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
+    suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", restored: "已恢复", of: "/", inferred: "推断",
+    name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
+    numerator: "分子/分母", goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
+    states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
+    kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
+    causes: {
+      name_not_resolved: "域名无法解析", no_route: "无路由", connect_refused: "连接被拒", connect_timeout: "连接超时", connection_lost: "连接断开",
+      rtsp_timeout: "RTSP 无应答", tls_failed: "TLS 失败", not_rtsp: "不是 RTSP", wrong_credential: "口令错误", credential_missing: "缺少口令",
+      forbidden: "禁止访问", stream_not_found: "码流不存在", session_limit: "会话数已满", transport_refused: "传输方式被拒", redirected: "被重定向",
+      rtsp_error: "RTSP 错误", no_video_media: "无视频媒体", bad_description: "SDP 错误", no_parameters: "无参数集", no_packets: "无数据包",
+      no_key_frame: "无关键帧", stalled: "码流停顿", bad_stream: "码流损坏", loss: "丢包", low_frame_rate: "帧率低", resolution_changed: "分辨率变化",
+      clock_wrong: "时钟错误", slow_key_frames: "关键帧间隔过长", not_yet_probed: "尚未探测", monitor_down: "监测停机", own_network: "本机网络",
+      backlog: "探测积压", credential_hold: "口令暂停使用", stale: "结果过期", not_watchable: "无法探测", link_down: "链路中断", excluded: "剔除",
+    },
+  },
+  en: {
+    title: "Village video coverage", division: "Division", token: "Access token", enter: "Enter", fleet: "All points", figures: "The four targets",
+    roots: "Root causes", counties: "Counties", points: "Points that are not good", state: "State", class: "Class", search: "Search", more: "More",
+    skip: "Skip to points", all: "all", total: "total", online: "online", live: "live", lost: "connection lost, trying again", refused: "The token is not valid",
+    none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
+    firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
+    since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
+    goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
+    states: {}, kinds: {}, linkStates: { up: "repaired" }, causes: {},
+  },
+};
+
+const $ = (id) => document.getElementById(id);
+const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, fresh: new Set(), stream: null };
+const t = (key) => WORDS[shared.language][key] ?? key;
+const word = (group, key) => WORDS[shared.language][group][key] ?? String(key).replaceAll("_", " ");
+
+/** Builds an element; text is always text, never markup. */
+function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function time(text) {
+  if (!text) return "";
+  const at = new Date(text);
+  const pad = (number) => String(number).padStart(2, "0");
+  return `${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${pad(at.getHours())}:${pad(at.getMinutes())}`;
+}
+
+class Refused extends Error {}
+
+function headers() {
+  return shared.token ? { Authorization: `Bearer ${shared.token}` } : {};
+}
+
+async function get(path, query = {}) {
+  const asked = Object.entries(query).filter(([, value]) => value);
+  const response = await fetch(`/api/v1/${path}?${new URLSearchParams(asked)}`, { headers: headers() });
+  if (response.status === 401) throw new Refused();
+  if (!response.ok) throw new Error((await response.json()).detail ?? response.statusText);
+  return response.json();
+}
+
+const division = () => (/^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$/.test($("division").value) ? $("division").value : "");
+const sum = (points) => STATES.reduce((total, state) => total + points[state], 0);
+
+/** Online over what was judged; null without data. */
+function online(points) {
+  const judged = points.good + points.degraded + points.no_video + points.offline + points.unreachable;
+  return judged ? (points.good + points.degraded) / judged : null;
+}
+
+const percent = (ratio) => (ratio === null ? "—" : `${(Math.floor(ratio * 10000) / 100).toFixed(2)} %`);
+
+function showFleet(summary) {
+  const total = sum(summary.points);
+  const tile = (state) => {
+    const pressed = $("state").value === state;
+    const pick = () => { $("state").value = pressed || state === "good" ? "" : state; loadPoints(); showFleet(summary); };
+    return el("button", { class: `tile ${state}`, type: "button", "aria-pressed": String(pressed), onclick: pick },
+      word("states", state), el("b", {}, String(summary.points[state])));
+  };
+  $("fleet").replaceChildren(
+    el("div", { class: "tile" }, t("total"), el("b", {}, String(total)), el("span", { class: "quiet" }, `${t("online")} ${percent(online(summary.points))}`)),
+    ...STATES.map(tile));
+  $("bar").replaceChildren(...STATES.map((state) => {
+    const part = el("span", { class: state });
+    part.style.flex = String(summary.points[state]);
+    part.style.background = "var(--tone)";
+    return part;
+  }));
+  $("taken").textContent = time(summary.taken);
+  const notices = [summary.suspects_itself ? t("suspect") : "", summary.first_round_done ? "" : t("firstRound")].filter(Boolean);
+  $("notice").hidden = notices.length === 0;
+  $("notice").textContent = notices.join(" ");
+}
+
+function showRoots(summary) {
+  const root = ({ link, since, inferred }) => {
+    const restored = link.members - link.unreachable;
+    return el("li", {},
+      el("div", {}, el("span", { class: "state unreachable" }, word("linkStates", link.status)), ` ${word("kinds", link.kind)} ${link.name} `,
+        el("span", { class: "quiet" }, `${link.code}${inferred ? ` · ${t("inferred")}` : ""}`)),
+      el("progress", { max: Math.max(link.members, 1), value: restored, "aria-label": t("restored") }),
+      el("div", { class: "quiet" }, `${restored} ${t("of")} ${link.members} ${t("restored")} · ${t("since")} ${time(since)}`));
+  };
+  const bulk = ({ cause, since, members }) => el("li", {}, `${t("bulk")}: ${word("causes", cause.cause)} `,
+    el("span", { class: "quiet" }, `${members.length} · ${t("since")} ${time(since)}`));
+  const items = [...summary.root_causes.map(root), ...summary.bulk_causes.map(bulk)];
+  $("root-count").textContent = String(items.length);
+  $("roots").replaceChildren(...(items.length ? items : [el("li", { class: "empty" }, t("none"))]));
+}
+
+function showCounties(counties) {
+  const head = [t("name"), ...STATES.map((state) => word("states", state)), t("rate")];
+  $("county-head").replaceChildren(...head.map((text, index) => el("th", { scope: "col", class: index ? "n" : null }, text)));
+  $("counties").replaceChildren(...counties.map((county) => el("tr", {},
+    el("th", { scope: "row" }, `${county.name} `, el("span", { class: "quiet" }, county.code)),
+    ...STATES.map((state) => el("td", { class: "n" }, String(county.points[state]))),
+    el("td", { class: "n" }, percent(online(county.points))))));
+}
+
+function showFigures(report) {
+  const names = shared.language === "zh" ? "name_zh" : "name";
+  const figure = (it) => [
+    el("dt", { title: it.id }, it[names], it.id.includes("class") ? ` · ${it.id.split("class")[1]}` : ""),
+    el("dd", { class: it.met === null ? "" : it.met ? "met" : "missed", title: `${it.formula} · ${t("target")} ${it.target === null ? "—" : percent(it.target)}` }, it.display),
+    el("dd", { class: "quiet", title: t("numerator") }, fraction(it)),
+  ];
+  const goal = (id) => el("div", { class: "goal" }, el("h3", {}, t("goals")[id]),
+    el("dl", {}, ...report.whole.figures.filter((it) => it.goal === id && isShown(it)).flatMap(figure)));
+  $("figures").replaceChildren(...Object.keys(WORDS.zh.goals).map(goal));
+  $("window").textContent = `${t("days")} · ${time(report.from)} – ${time(report.to)}`;
+}
+
+/** A class without a single point would only fill the page. */
+const isShown = (figure) => !figure.id.includes(".class") || figure.denominator + figure.unknown + figure.excluded > 0;
+
+/** Numerator over denominator; time in point hours. */
+function fraction(figure) {
+  const scaled = (amount) => (figure.unit === "milliseconds" ? `${Math.round(amount / 3600000)} h` : String(amount));
+  return `${scaled(figure.numerator)} / ${scaled(figure.denominator)}`;
+}
+
+function showPoints() {
+  const head = [t("state"), t("cause"), t("since"), t("name"), t("village"), t("leader"), t("code")];
+  $("point-head").replaceChildren(...head.map((text) => el("th", { scope: "col" }, text)));
+  $("rows").replaceChildren(...shared.rows.map((point) => {
+    const { state, cause, detail, since, suspected } = point.live;
+    const why = [cause ? word("causes", cause) : "", detail ?? "", suspected ? `? ${word("causes", suspected.cause)}` : ""].filter(Boolean).join(" · ");
+    const leader = point.leader ? `${point.leader.name} ${point.leader.phone ?? ""}` : "";
+    return el("tr", { class: shared.fresh.has(point.code) ? "fresh" : null },
+      el("td", {}, el("span", { class: `state ${state}` }, word("states", state))), el("td", {}, why), el("td", {}, time(since)),
+      el("td", {}, point.name), el("td", {}, point.village_name ?? point.village), el("td", {}, leader), el("td", { class: "quiet" }, point.code));
+  }));
+  if (!shared.rows.length) $("rows").replaceChildren(el("tr", {}, el("td", { colspan: "7", class: "quiet" }, t("none"))));
+  $("point-count").textContent = `${shared.rows.length}${shared.next ? "+" : ""}`;
+  $("more").hidden = !shared.next;
+}
+
+async function loadPoints(after = "") {
+  const state = $("state").value || STATES.filter((it) => it !== "good").join(",");
+  const query = { state, division: division(), class: $("class").value, text: $("text").value.trim(), limit: PAGE, after };
+  const page = await get("points", query);
+  shared.rows = after ? [...shared.rows, ...page.items] : page.items;
+  shared.next = page.next;
+  showPoints();
+}
+
+async function loadNow() {
+  const inside = division();
+  const [summary, counties] = await Promise.all([get("summary", { division: inside }), get("divisions", { level: "county", division: inside, limit: 500 }), loadPoints()]);
+  showFleet(summary);
+  showRoots(summary);
+  showCounties(counties.items);
+}
+
+async function loadFigures() {
+  showFigures(await get("coverage", { division: division() }));
+}
+
+/** Runs at once, then at most once per gap, and always once after the last call. */
+function throttled(run, gap) {
+  let waiting = null;
+  let last = 0;
+  return () => {
+    if (waiting) return;
+    waiting = setTimeout(() => { waiting = null; last = Date.now(); guarded(run); }, Math.max(0, last + gap - Date.now()));
+  };
+}
+
+const refresh = throttled(() => loadNow(), REFRESH_GAP_MS);
+
+function connection(isOn) {
+  $("link").textContent = t(isOn ? "live" : "lost");
+  $("link").className = `pill ${isOn ? "on" : "off"}`;
+}
+
+function login(message = "") {
+  $("main").hidden = true;
+  $("login").hidden = false;
+  $("refused").textContent = message;
+  $("token").focus();
+}
+
+async function guarded(run) {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof Refused) login(shared.token ? t("refused") : "");
+    else { console.warn(error); connection(false); }
+  }
+}
+
+/** Reads the event stream with fetch, so that the token stays in a header. */
+async function follow() {
+  shared.stream?.abort();
+  const stream = (shared.stream = new AbortController());
+  while (!stream.signal.aborted) {
+    try {
+      const response = await fetch("/api/v1/events", { headers: headers(), signal: stream.signal });
+      if (response.status === 401) return;
+      connection(true);
+      await readEvents(response.body.pipeThrough(new TextDecoderStream()).getReader());
+    } catch (error) {
+      if (stream.signal.aborted) return;
+    }
+    connection(false);
+    await new Promise((resume) => setTimeout(resume, 3000));
+  }
+}
+
+async function readEvents(reader) {
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const frames = (text + value).split("\n\n");
+    text = frames.pop();
+    for (const frame of frames) {
+      const data = frame.split("\n").find((line) => line.startsWith("data:"));
+      if (!frame.includes("event:") || !data) continue;
+      if (frame.includes("changes")) shared.fresh = new Set(JSON.parse(data.slice(5)).map((change) => change.point));
+      refresh();
+    }
+  }
+}
+
+function speak() {
+  document.documentElement.lang = shared.language === "zh" ? "zh-CN" : "en";
+  document.title = `${t("title")} · sharpeyes`;
+  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  $("language").textContent = shared.language === "zh" ? "English" : "中文";
+  const option = (value, text) => el("option", { value }, text);
+  const [state, kind] = [$("state").value, $("class").value];
+  $("state").replaceChildren(option("", t("all")), ...STATES.slice(1).map((it) => option(it, word("states", it))));
+  $("class").replaceChildren(option("", t("all")), ...["1", "2", "3", "9"].map((it) => option(it, it)));
+  [$("state").value, $("class").value] = [state, kind];
+}
+
+async function start() {
+  speak();
+  await guarded(async () => {
+    await loadNow();
+    $("login").hidden = true;
+    $("main").hidden = false;
+    follow();
+    await loadFigures();
+  });
+}
+
+$("language").addEventListener("click", () => {
+  shared.language = shared.language === "zh" ? "en" : "zh";
+  localStorage.setItem("language", shared.language);
+  start();
+});
+$("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  shared.token = $("token").value.trim();
+  sessionStorage.setItem("token", shared.token);
+  start();
+});
+$("filters").addEventListener("submit", (event) => event.preventDefault());
+$("filters").addEventListener("input", throttled(() => loadPoints(), 300));
+$("division").addEventListener("change", () => guarded(async () => { await loadNow(); await loadFigures(); }));
+$("more").addEventListener("click", () => guarded(() => loadPoints(shared.next)));
+setInterval(() => { if (!$("main").hidden) guarded(loadFigures); }, FIGURES_EVERY_MS);
+start();
