@@ -76,19 +76,34 @@ pub struct Budgets {
     limits: BTreeMap<LinkCode, LinkLimit>,
     links: BTreeMap<LinkCode, Use>,
     hosts: BTreeMap<HostName, u16>,
+    /// Hosts that have shown to serve fewer sessions than we may hold.
+    caps: BTreeMap<HostName, u16>,
 }
 
 impl Budgets {
     /// Budgets with nothing in use. A limit of no session at all would watch nothing, so one is always granted.
     pub fn new(default_limit: LinkLimit, sessions_per_host: u16) -> Self {
         let sessions_per_host = sessions_per_host.max(1);
-        let (limits, links, hosts) = Default::default();
-        Self { default_limit, sessions_per_host, limits, links, hosts }
+        let (limits, links, hosts, caps) = Default::default();
+        Self { default_limit, sessions_per_host, limits, links, hosts, caps }
     }
 
-    /// Replaces the limits of the links that name their own. What is in use stays in use until it is given back.
+    /// Replaces the limits of the links that name their own. What is in use stays in use until it is given back. What was
+    /// learnt of hosts is forgotten: a reload may have brought other devices.
     pub fn set_limits(&mut self, limits: BTreeMap<LinkCode, LinkLimit>) {
         self.limits = limits;
+        self.caps.clear();
+    }
+
+    /// Notes that a host refused a session while we held `served` others; no more are asked of it from now on.
+    pub fn cap_host(&mut self, host: &HostName, served: u16) {
+        if served > 0 {
+            self.caps.insert(Arc::clone(host), served);
+        }
+    }
+
+    fn host_limit(&self, host: &HostName) -> u16 {
+        self.caps.get(host).map_or(self.sessions_per_host, |cap| self.sessions_per_host.min(*cap))
     }
 
     /// The limit of a link.
@@ -101,7 +116,7 @@ impl Budgets {
     ///
     /// A stream wider than a whole link is charged the whole link: it runs alone on it rather than never.
     pub fn take(&mut self, claim: &Claim<'_>) -> Result<Grant, Resource> {
-        if self.host_sessions(claim.host) >= self.sessions_per_host {
+        if self.host_sessions(claim.host) >= self.host_limit(claim.host) {
             return Err(Resource::Host(Arc::clone(claim.host)));
         }
         let mut links = Vec::with_capacity(claim.path.len());

@@ -147,6 +147,11 @@ impl Schedule {
             return;
         };
         self.running_count = self.running_count.saturating_sub(1);
+        if ended == Ended::Limited {
+            // The sessions that fill a recorder may be our own: ask for as many as it served from now on.
+            let others = self.budgets.host_sessions(&entry.plan.host).saturating_sub(1);
+            self.budgets.cap_host(&entry.plan.host, others);
+        }
         self.queues.free(&grant);
         self.budgets.give_back(grant);
         if entry.gone {

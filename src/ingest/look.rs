@@ -285,7 +285,9 @@ impl Visit {
             Outcome::Answered(_) => (Ended::Good { frames_for: Duration::ZERO }, None),
             Outcome::Failed(failure) => {
                 self.hold_if_wrong(failure, host);
-                (Ended::Failed { frames_for: Duration::ZERO }, None)
+                let is_limited = failure.cause == Cause::SessionLimit;
+                let failed = Ended::Failed { frames_for: Duration::ZERO };
+                (if is_limited { Ended::Limited } else { failed }, None)
             }
             Outcome::NotLooked(_) => (Ended::NotBefore { wait: retry }, None),
         };

@@ -79,6 +79,8 @@ pub enum Ended {
         /// Good frames for this long before.
         frames_for: Duration,
     },
+    /// The device had no session left for the look.
+    Limited,
     /// A kept session broke off while pictures were good; the next look decides.
     BrokeOff {
         /// Good frames for this long.
@@ -101,7 +103,7 @@ impl Ended {
             Self::Good { .. } => Self::Good { frames_for },
             Self::Failed { .. } => Self::Failed { frames_for },
             Self::BrokeOff { .. } => Self::BrokeOff { frames_for },
-            Self::Yielded | Self::NotBefore { .. } => self,
+            Self::Limited | Self::Yielded | Self::NotBefore { .. } => self,
         }
     }
 }
@@ -243,6 +245,7 @@ impl Entry {
                 self.ladder.succeed(frames_for);
                 self.after_failure(rules, now, random)
             }
+            Ended::Limited => self.after_failure(rules, now, random),
             Ended::BrokeOff { frames_for } => {
                 self.standing = Standing::Settled;
                 self.ladder.succeed(frames_for);

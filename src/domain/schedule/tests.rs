@@ -219,6 +219,23 @@ fn a_changed_or_removed_point_gives_back_what_it_had() {
 }
 
 #[test]
+fn a_host_that_refuses_a_session_is_asked_for_no_more_than_it_served() {
+    let mut schedule = schedule(WIDE, 3);
+    (0..3).for_each(|index| schedule.put(plan(index, 1, &[]), START));
+    (0..3).for_each(|index| schedule.look_soon(code(index), START));
+    let started: Vec<PointCode> =
+        std::iter::from_fn(|| schedule.next(START)).map(|start| start.point).collect();
+    assert_eq!(started.len(), 3);
+    schedule.finished(started[2], Ended::Limited, START, 0.0);
+    assert_eq!((schedule.next(START), schedule.parked()), (None, 1), "two are served, the third waits");
+    schedule.finished(started[0], GOOD, START, 0.0);
+    assert_eq!(schedule.next(START).unwrap().point, started[2]);
+    schedule.set_limits(BTreeMap::new());
+    schedule.look_soon(started[0], START);
+    assert!(schedule.next(START).is_some(), "a reload forgets it");
+}
+
+#[test]
 fn a_kept_session_gives_way_when_others_wait() {
     let mut schedule = schedule(LinkLimit { kbps: 10_000, sessions: 1 }, 1);
     for index in 0..2 {
@@ -286,7 +303,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => Just(Step::Start),
-        4 => (0..12_usize, 0..4_u8).prop_map(|(point, how)| Step::Finish(point, how)),
+        4 => (0..12_usize, 0..5_u8).prop_map(|(point, how)| Step::Finish(point, how)),
         2 => (0..12_usize, 0..4_usize, 0..3_usize).prop_map(|(point, host, link)| Step::Put(point, host, link)),
         1 => (0..12_usize).prop_map(Step::Remove),
         1 => (0..4_usize).prop_map(Step::Down),
@@ -314,7 +331,8 @@ proptest! {
                 },
                 Step::Finish(point, how) => if running.remove(&code(point)) {
                     schedule.measured(code(point), 137 * u32::try_from(point).unwrap());
-                    let ended = [GOOD, FAILED, Ended::Yielded, Ended::NotBefore { wait: Duration::ZERO }][usize::from(how)];
+                    let nothing = Ended::NotBefore { wait: Duration::ZERO };
+                    let ended = [GOOD, FAILED, Ended::Limited, Ended::Yielded, nothing][usize::from(how)];
                     schedule.finished(code(point), ended, now, 0.4);
                 },
                 Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),

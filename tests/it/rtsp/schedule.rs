@@ -256,6 +256,22 @@ async fn a_401_while_another_session_plays_is_a_session_limit_and_no_hold() {
 }
 
 #[tokio::test]
+async fn a_recorder_that_serves_fewer_sessions_is_not_made_to_fail_by_our_own() {
+    let fake = Fake::start(Script { limit: Some((1, 453)), ..Script::default() }).await;
+    let targets = (0..6).map(|index| target(index, &fake.url(&format!("cam{index}")), WatchMode::Patrol));
+    let settings = Watch { period: millis(1_000), sessions_per_host: 4, ..settings() };
+    let mut watching = Watching::start(settings, set(targets));
+    let limited = watching.next_where(|observation| !is_video(observation)).await;
+    assert_eq!(cause(&limited), Some(Cause::SessionLimit));
+    // Looks that had begun by then may be refused too; after them every look finds its session.
+    let mut good_in_a_row = 0;
+    while good_in_a_row < 12 {
+        good_in_a_row = if is_video(&watching.next().await) { good_in_a_row + 1 } else { 0 };
+    }
+    watching.stop().await;
+}
+
+#[tokio::test]
 async fn behind_a_dead_link_only_a_canary_is_looked_at() {
     let fake = Fake::start(Script::default()).await;
     let targets = (0..40).map(|index| target(index, &fake.url(&format!("cam{index}")), WatchMode::Patrol));
