@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_without_their_key_are_a_clear_error() {
+    async fn an_empty_store_needs_no_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("camera.key");
         let store = Store::open("sqlite::memory:").await.unwrap();

@@ -342,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn the_templates_have_every_column_in_both_languages() {
+        for kind in TableKind::ALL {
+            let file = format!("{}/config/templates/{kind}.csv", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(file).unwrap();
+            let chinese: Vec<&str> = columns(kind).iter().map(|column| column.chinese).collect();
+            let english: Vec<&str> = columns(kind).iter().map(|column| column.name).collect();
+            let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().take(2).collect();
+            assert_eq!(lines, [chinese.join(","), english.join(",")], "{kind}");
+        }
+    }
+
+    #[test]
     fn the_key_comes_first() {
         for kind in TableKind::ALL {
             assert!(matches!(columns(kind)[0].name, "code" | "name"), "{kind}");

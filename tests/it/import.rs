@@ -1,6 +1,7 @@
 //! Import and export: what a person's files become, and what is said about files that are wrong.
 
 mod broken;
+mod command;
 mod file;
 mod round_trip;
 mod secret;

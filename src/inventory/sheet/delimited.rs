@@ -34,20 +34,29 @@ impl Delimited {
             .from_reader(self.text.as_bytes());
         let mut record = csv::StringRecord::new();
         loop {
-            let line = reader.position().line();
             let more = reader.read_record(&mut record).map_err(|error| {
                 Stop::Broken(Wrong::new(format!("cannot be read as CSV: {error}"), "save it as CSV again"))
             })?;
             if !more {
                 return Ok(());
             }
-            let number = record.position().map_or(line, csv::Position::line);
+            let number = record.position().map_or(0, |start| self.line(start));
             let row = RawRow {
                 number: u32::try_from(number).unwrap_or(u32::MAX),
                 cells: record.iter().map(cell).collect(),
             };
             each(row)?;
         }
+    }
+}
+
+impl Delimited {
+    /// The line that a record begins in. The reader takes the rest of the last line break and blank lines for the
+    /// record's own beginning.
+    fn line(&self, start: &csv::Position) -> u64 {
+        let before = usize::try_from(start.byte()).unwrap_or(usize::MAX);
+        let breaks = self.text.bytes().skip(before).take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        start.line().saturating_add(breaks.map(|byte| u64::from(byte == b'\n')).sum())
     }
 }
 
@@ -118,6 +127,15 @@ mod tests {
             text.replace(',', "\t").replace('\n', "\r\n").into_bytes(),
         ] {
             assert_eq!(rows(&bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_number_that_an_editor_shows() {
+        for line_break in ["\n", "\r\n"] {
+            let text = ["", "title", "", "code,name", "\"a", "b\",x", "", "c,d", ""].join(line_break);
+            let numbers: Vec<u32> = rows(text.as_bytes()).into_iter().map(|(number, _)| number).collect();
+            assert_eq!(numbers, [2, 4, 5, 8], "{line_break:?}");
         }
     }
 

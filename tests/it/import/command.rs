@@ -1,0 +1,47 @@
+//! The commands: what they print and what their exit codes tell.
+
+use super::{DIVISIONS, GRIDS};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn sharpeyes(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sharpeyes")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn check(output: &Output, code: i32, last_line: &str) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        (output.status.code(), text.lines().last().unwrap_or("")),
+        (Some(code), last_line),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn exit_codes_tell_applied_refused_and_could_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let write = |name: &str, text: &str| std::fs::write(path.join(name), text).unwrap();
+    write("s.toml", "[store]\nurl = \"sqlite:s.db\"\n[credentials]\nkey_file = \"camera.key\"\n");
+    write("divisions.csv", DIVISIONS);
+    write("grids.csv", GRIDS);
+    write("bad-grids.csv", "code,kind\nG1,round\n");
+    let import = |files: &[&str]| sharpeyes(path, &[&["import", "--config", "s.toml"], files].concat());
+    let files = ["divisions.csv", "grids.csv"];
+    check(&import(&["--dry-run", "divisions.csv", "grids.csv"]), 0, "rehearsal only; nothing was written");
+    check(&import(&files), 0, "import 1 applied; inventory version 1");
+    check(&import(&files), 0, "nothing to change");
+    let refused = import(&["bad-grids.csv"]);
+    check(&refused, 1, "1 fault(s); nothing was written");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr)
+            .starts_with("bad-grids.csv, row 2, column `kind`, value `round`")
+    );
+    check(&import(&["no-such-file.csv"]), 2, "");
+    check(&import(&["--datum", "beijing54", "grids.csv"]), 2, "");
+    let json: serde_json::Value =
+        serde_json::from_slice(&import(&["--json", "bad-grids.csv"]).stdout).unwrap();
+    assert_eq!((&json["fault_count"], &json["faults"][0]["row"]), (&1.into(), &2.into()));
+    check(&sharpeyes(path, &["export", "--config", "s.toml", "--to", "out"]), 0, "points: 0");
+    check(&import(&["out/grids.csv"]), 0, "nothing to change");
+}
