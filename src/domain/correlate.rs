@@ -138,7 +138,7 @@ pub fn infer(members: impl IntoIterator<Item = Member>, alive: Timestamp, rules:
 pub enum Shared {
     /// The named credential: its password was changed on many devices (口令批量变更).
     Credential(String),
-    /// The host: a recorder or platform whose streams were renamed.
+    /// The host and port: a recorder or platform whose streams were renamed.
     Host(String),
 }
 
@@ -192,4 +192,148 @@ fn changed_together(hit: &[(Timestamp, PointCode)]) -> bool {
         (Some((first, _)), Some((last, _))) => last.since(*first) <= BULK_WINDOW,
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Link, LinkKind};
+
+    const RULES: Rules = Rules {
+        confirm_looks: 3,
+        confirm_time: Duration::from_secs(60),
+        recover_looks: 2,
+        stale_after: Duration::from_secs(1_200),
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second)
+    }
+
+    /// Members as `branch:first-last*count`, `branch:` for one that does not fail; `.` hangs on the link itself.
+    fn members(text: &str, tree: &PathTree) -> Vec<Member> {
+        text.split_whitespace()
+            .map(|member| {
+                let (branch, looks) = member.split_once(':').unwrap();
+                let failing = looks.split_once('-').map(|(first, rest)| {
+                    let (last, count) = rest.split_once('*').unwrap();
+                    let (first, last) = (at(first.parse().unwrap()), at(last.parse().unwrap()));
+                    Streak { count: count.parse().unwrap(), first, last }
+                });
+                Member {
+                    failing,
+                    branch: (branch != ".").then(|| tree.id(&branch.parse().unwrap()).unwrap()),
+                }
+            })
+            .collect()
+    }
+
+    fn tree() -> PathTree {
+        let link = |name: &str, parents: &[&str]| Link {
+            code: name.parse().unwrap(),
+            name: name.to_owned(),
+            kind: LinkKind::Township,
+            division: "230521".parse().unwrap(),
+            parents: parents.iter().map(|parent| parent.parse().unwrap()).collect(),
+            redundancy: Redundancy::All,
+            budget_kbps: None,
+            budget_sessions: None,
+            target: None,
+        };
+        let links = [link("T", &[]), link("V", &["T"]), link("W", &["T"])];
+        PathTree::new(&links.into_iter().map(|link| (link.code.clone(), link)).collect())
+    }
+
+    #[test]
+    fn three_points_that_fail_over_time_infer_a_dead_link() {
+        let check = |text: &str, alive, expected| {
+            assert_eq!(infer(members(text, &tree()), at(alive), &RULES), expected, "{text}");
+        };
+        check(".:100-160*3 .:110-150*2 .:120-125*1", 50, Inference::Down(at(100)));
+        check(".:100-160*3 .:110-150*2 .:120-125*1 .: .:", 50, Inference::Down(at(100)));
+        check(".:100-160*3 .:110-150*2 .:120-125*1", 105, Inference::Nothing);
+        check(".:100-150*3 .:110-150*2 .:120-125*1", 50, Inference::Nothing);
+        check(".:100-160*2 .:110-150*2 .:120-125*1", 50, Inference::Nothing);
+        check(".:100-160*3 .:110-150*2", 50, Inference::Suspected(at(100)));
+        check(".:100-160*3 .:110-150*2 .:", 50, Inference::Nothing);
+        check(".:10-900*30 .:110-150*2 .:120-125*1", 50, Inference::Nothing);
+    }
+
+    #[test]
+    fn one_branch_below_is_to_blame_itself() {
+        let check = |text: &str, expected| {
+            assert_eq!(infer(members(text, &tree()), at(50), &RULES), expected, "{text}");
+        };
+        check("V:100-160*3 V:110-150*2 V:120-125*1", Inference::Nothing);
+        check("V:100-160*3 V:110-150*2 V:120-125*1 W:", Inference::Nothing);
+        check("V:100-160*3 V:110-150*2 W:120-125*1", Inference::Down(at(100)));
+    }
+
+    struct Known {
+        failed: &'static str,
+        alive: &'static [(&'static str, i64)],
+        decidable: &'static str,
+    }
+
+    struct Facts<'a>(&'a PathTree, Known);
+
+    impl LinkFacts for Facts<'_> {
+        fn failed(&self, link: LinkId) -> bool {
+            self.0.code(link).unwrap().as_str() == self.1.failed
+        }
+
+        fn alive(&self, link: LinkId) -> Timestamp {
+            let name = self.0.code(link).unwrap().as_str();
+            self.1
+                .alive
+                .iter()
+                .find(|(other, _)| *other == name)
+                .map_or(Timestamp::MIN, |(_, second)| at(*second))
+        }
+
+        fn decidable(&self, link: LinkId) -> bool {
+            self.1.decidable.contains(self.0.code(link).unwrap().as_str())
+        }
+    }
+
+    #[test]
+    fn a_point_is_blamed_only_when_its_links_have_answered() {
+        let tree = tree();
+        let village = tree.id(&"V".parse().unwrap()).unwrap();
+        let above = tree.id(&"T".parse().unwrap()).unwrap();
+        let check = |failed, alive, decidable, expected| {
+            let facts = Facts(&tree, Known { failed, alive, decidable });
+            assert_eq!(blame(&tree, village, at(100), &facts), expected, "{failed} {alive:?} {decidable}");
+        };
+        check("V", &[], "", Blame::Link(village));
+        check("T", &[], "", Blame::Link(above));
+        check("", &[], "", Blame::Own);
+        check("", &[], "V", Blame::Undecided);
+        check("", &[], "T", Blame::Undecided);
+        check("", &[("V", 99)], "V", Blame::Undecided);
+        check("", &[("V", 100)], "VT", Blame::Own);
+        check("", &[("T", 100)], "VT", Blame::Undecided);
+        check("", &[("T", 100)], "T", Blame::Own);
+    }
+
+    #[test]
+    fn most_of_a_group_changing_together_is_one_cause() {
+        let point = |number: usize| format!("2305210000132{number:07}").parse().unwrap();
+        let check = |since: &[Option<i64>], expected: Option<usize>| {
+            let shared = Shared::Credential("village".to_owned());
+            let cases = since.iter().enumerate().map(|(number, since)| BulkCase {
+                point: point(number),
+                shared: shared.clone(),
+                since: since.map(at),
+            });
+            let found = bulk_causes(&Cause::WrongCredential, cases);
+            assert_eq!(found.first().map(|bulk| bulk.points.len()), expected, "{since:?}");
+        };
+        check(&[Some(0), Some(60), Some(120)], Some(3));
+        check(&[Some(0), Some(60)], None);
+        check(&[Some(0), Some(60), Some(120), None, None], Some(3));
+        check(&[Some(0), Some(60), Some(120), None, None, None], None);
+        check(&[Some(0), Some(9_000), Some(90_000)], None);
+        check(&[Some(0), Some(90_000), Some(90_001), Some(90_002)], Some(4));
+    }
 }

@@ -130,3 +130,127 @@ fn has_wrong_clock(measurement: &Measurement, limits: &Thresholds) -> bool {
         ClockReading::NotSeen | ClockReading::NotAWallClock => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Codec, Declared, Failure, StageTimes, Timestamp};
+
+    const LIMITS: Thresholds = Thresholds {
+        loss_ratio: 0.01,
+        frame_rate_ratio: 0.5,
+        frame_rate_floor: 1.0,
+        clock_error: Duration::from_secs(30),
+        key_frame_interval: Duration::from_secs(12),
+    };
+
+    fn measured() -> Measurement {
+        Measurement {
+            window: Duration::from_secs(4),
+            frames: 100,
+            key_frames: 2,
+            packets: 400,
+            lost_packets: 0,
+            bytes: 100_000,
+            longest_gap: Duration::from_millis(60),
+            gop_frames: Some(50),
+            gop_time: Some(Duration::from_secs(2)),
+            codec: Codec::H265,
+            size: Some((640, 360)),
+            clock: ClockReading::NotSeen,
+            declared: Declared::default(),
+        }
+    }
+
+    fn look(outcome: Outcome) -> Observation {
+        Observation {
+            point: "23052100001320000001".parse().unwrap(),
+            started: Timestamp::from_seconds(0),
+            ended: Timestamp::from_seconds(5),
+            look: Look::Patrol,
+            stages: StageTimes::default(),
+            outcome,
+        }
+    }
+
+    fn check(measurement: Measurement, expected: &[Cause]) {
+        let wanted = Expectation { size: Some((640, 360)), frames_per_second: Some(25.0) };
+        let faults = match judge(&look(Outcome::Video(measurement.clone())), &wanted, &LIMITS) {
+            Verdict::Good(_) => Vec::new(),
+            Verdict::Faulty(faults, _) => faults,
+            other @ (Verdict::Failed(_) | Verdict::Reachable | Verdict::NotLooked(_)) => panic!("{other:?}"),
+        };
+        assert_eq!(faults, expected, "{measurement:?}");
+    }
+
+    #[test]
+    fn each_fault_of_the_stream_has_its_limit() {
+        check(measured(), &[]);
+        check(Measurement { lost_packets: 4, ..measured() }, &[]);
+        check(Measurement { lost_packets: 5, ..measured() }, &[Cause::Loss]);
+        check(Measurement { packets: 40, lost_packets: 4, ..measured() }, &[]);
+        check(Measurement { frames: 50, ..measured() }, &[]);
+        check(Measurement { frames: 49, ..measured() }, &[Cause::LowFrameRate]);
+        check(Measurement { frames: 1, window: Duration::from_secs(1), ..measured() }, &[]);
+        check(Measurement { size: Some((704, 576)), ..measured() }, &[Cause::ResolutionChanged]);
+        check(Measurement { size: None, ..measured() }, &[]);
+        check(Measurement { clock: ClockReading::ErrorMs(30_000), ..measured() }, &[]);
+        check(Measurement { clock: ClockReading::ErrorMs(-30_001), ..measured() }, &[Cause::ClockWrong]);
+        check(Measurement { clock: ClockReading::NotAWallClock, ..measured() }, &[]);
+        check(Measurement { gop_time: Some(Duration::from_secs(13)), ..measured() }, &[Cause::SlowKeyFrames]);
+    }
+
+    #[test]
+    fn the_worst_fault_comes_first() {
+        let broken = Measurement {
+            clock: ClockReading::ErrorMs(3_600_000),
+            frames: 8,
+            lost_packets: 90,
+            gop_time: Some(Duration::from_secs(60)),
+            ..measured()
+        };
+        check(broken, &[Cause::Loss, Cause::LowFrameRate, Cause::SlowKeyFrames, Cause::ClockWrong]);
+    }
+
+    #[test]
+    fn a_long_wait_for_the_first_key_frame_proves_a_slow_one() {
+        let mut waited = look(Outcome::Video(Measurement { gop_time: None, ..measured() }));
+        waited.stages.set(Stage::FirstKeyFrame, Duration::from_secs(13));
+        let slow = Verdict::Faulty(vec![Cause::SlowKeyFrames], Proof::KeyFrame);
+        assert_eq!(judge(&waited, &Expectation::default(), &LIMITS), slow);
+    }
+
+    #[test]
+    fn without_an_expectation_only_the_floor_counts() {
+        let judged = |frames| {
+            judge(
+                &look(Outcome::Video(Measurement { frames, ..measured() })),
+                &Expectation::default(),
+                &LIMITS,
+            )
+        };
+        assert_eq!(judged(4), Verdict::Good(Proof::KeyFrame));
+        assert_eq!(judged(3), Verdict::Faulty(vec![Cause::LowFrameRate], Proof::KeyFrame));
+    }
+
+    #[test]
+    fn pictures_between_two_key_frames_prove_less() {
+        let window = look(Outcome::Video(Measurement { key_frames: 0, ..measured() }));
+        assert_eq!(judge(&window, &Expectation::default(), &LIMITS), Verdict::Good(Proof::PicturesOnly));
+    }
+
+    #[test]
+    fn a_failure_is_what_its_cause_says() {
+        let check = |cause: Cause, expected: Verdict| {
+            let failure = Failure { stage: Stage::Connect, cause, status: None, measured: None };
+            assert_eq!(judge(&look(Outcome::Failed(failure)), &Expectation::default(), &LIMITS), expected);
+        };
+        check(Cause::ConnectRefused, Verdict::Failed(Cause::ConnectRefused));
+        check(Cause::NoKeyFrame, Verdict::Failed(Cause::NoKeyFrame));
+        check(Cause::NotWatchable, Verdict::NotLooked(Cause::NotWatchable));
+        let skipped = look(Outcome::NotLooked(Cause::Backlog));
+        assert_eq!(judge(&skipped, &Expectation::default(), &LIMITS), Verdict::NotLooked(Cause::Backlog));
+        let light = look(Outcome::Answered(Declared::default()));
+        assert_eq!(judge(&light, &Expectation::default(), &LIMITS), Verdict::Reachable);
+    }
+}

@@ -254,3 +254,90 @@ impl LinkMachine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Cause;
+
+    const RULES: Rules = Rules {
+        confirm_looks: 3,
+        confirm_time: Duration::from_secs(60),
+        recover_looks: 2,
+        stale_after: Duration::from_secs(1_200),
+    };
+
+    /// Feeds evidence as `second word`: `up` and `down` are probes, `seen` is a point behind the link. Expects the
+    /// changes as `second status`.
+    fn check(evidence: &str, expected: &str) {
+        let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
+        let mut changes = Vec::new();
+        let words: Vec<&str> = evidence.split_whitespace().collect();
+        for pair in words.chunks(2) {
+            let started = Timestamp::from_seconds(pair[0].parse().unwrap());
+            let probe = |outcome| LinkObservation {
+                link: "V".parse().unwrap(),
+                started,
+                ended: started.plus(Duration::from_secs(1)),
+                outcome,
+            };
+            match pair[1] {
+                "up" => machine.observe_probe(&probe(Ok(Duration::from_millis(8)))),
+                "down" => machine.observe_probe(&probe(Err(Cause::ConnectTimeout))),
+                _ => machine.observe_passage(started),
+            }
+            let up = machine.confirmed_up(&RULES).map(|at| (LinkStatus::Up, at));
+            let down = machine.confirmed_down(&RULES).filter(|_| machine.status() != LinkStatus::Down);
+            if let Some((status, at)) = up.or(down.map(|at| (LinkStatus::Down, at))) {
+                machine.enter(status, at);
+                changes.push(format!("{} {}", at.as_millis() / 1000, status.as_str()));
+            }
+        }
+        assert_eq!(changes.join(" "), expected, "{evidence}");
+    }
+
+    #[test]
+    fn a_link_goes_down_by_probes_over_time_and_begins_with_the_first() {
+        check("10 up", "10 up");
+        check("10 up 40 down 70 down", "10 up");
+        check("10 up 40 down 45 down 50 down", "10 up");
+        check("10 up 40 down 70 down 100 down", "10 up 40 down");
+        check("10 up 40 down 70 down 80 up 100 down", "10 up");
+        check("10 down 40 down 70 down", "10 down");
+    }
+
+    #[test]
+    fn what_comes_through_refutes_the_probes() {
+        check("10 up 40 down 70 down 75 seen 100 down", "10 up");
+        check("10 up 40 down 70 down 100 down 110 seen", "10 up 40 down 110 up");
+    }
+
+    #[test]
+    fn a_link_comes_back_by_two_probes_or_one_point() {
+        check("10 down 40 down 70 down 100 up", "10 down");
+        check("10 down 40 down 70 down 100 up 130 up", "10 down 100 up");
+        check("10 down 40 down 70 down 100 up 130 down 160 up", "10 down");
+        check("10 down 40 down 70 down 71 seen", "10 down 71 up");
+        check("10 down 40 down 70 down 65 seen", "10 down");
+    }
+
+    #[test]
+    fn a_link_that_was_down_before_our_outage_needs_one_probe() {
+        let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
+        machine.remember_down();
+        let started = Timestamp::from_seconds(10);
+        let ended = Timestamp::from_seconds(15);
+        let outcome = Err(Cause::ConnectTimeout);
+        machine.observe_probe(&LinkObservation { link: "V".parse().unwrap(), started, ended, outcome });
+        assert_eq!(machine.confirmed_down(&RULES), Some(started));
+    }
+
+    #[test]
+    fn a_status_of_which_nothing_is_heard_is_stale() {
+        let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
+        machine.enter(LinkStatus::Down, Timestamp::from_seconds(0));
+        machine.observe_silence(Timestamp::from_seconds(100));
+        assert!(!machine.is_stale(&RULES, Timestamp::from_seconds(1_299)));
+        assert!(machine.is_stale(&RULES, Timestamp::from_seconds(1_300)));
+    }
+}

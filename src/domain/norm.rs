@@ -23,21 +23,20 @@ pub struct Norm {
 impl Norm {
     /// What the point should deliver: its record first, then what was learnt.
     pub fn expectation(&self, point: &Point) -> Expectation {
-        let learnt = (self.looks >= LOOKS_TO_LEARN).then_some(self.frames_per_second);
         Expectation {
             size: point.expected_size.or(self.size),
-            frames_per_second: point.expected_frames_per_second.or(learnt),
+            frames_per_second: point.expected_frames_per_second.or(self.learnt_rate()),
         }
+    }
+
+    fn learnt_rate(&self) -> Option<f64> {
+        (self.looks >= LOOKS_TO_LEARN).then_some(self.frames_per_second)
     }
 
     /// Learns from a look that began at `at`. A rate that was judged too low is not learnt, lest the fault become
     /// the norm.
     pub fn learn(&mut self, measurement: &Measurement, verdict: &Verdict, at: Timestamp) {
-        let slow = match verdict {
-            Verdict::Faulty(faults, _) => faults.contains(&Cause::LowFrameRate),
-            Verdict::Good(_) | Verdict::Failed(_) | Verdict::Reachable | Verdict::NotLooked(_) => false,
-        };
-        if !slow {
+        if !is_slow(verdict) {
             self.learn_rate(measurement.frames_per_second());
         }
         if let Some(size) = measurement.size {
@@ -61,5 +60,48 @@ impl Norm {
         } else {
             self.other_size = Some((size, since));
         }
+    }
+}
+
+fn is_slow(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Faulty(faults, _) => faults.contains(&Cause::LowFrameRate),
+        Verdict::Good(_) | Verdict::Failed(_) | Verdict::Reachable | Verdict::NotLooked(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::judge::Proof;
+
+    #[test]
+    fn a_rate_is_learnt_after_five_looks_and_a_fault_is_not_learnt() {
+        let mut norm = Norm::default();
+        (0..4).for_each(|_| norm.learn_rate(25.0));
+        assert_eq!(norm.learnt_rate(), None);
+        norm.learn_rate(25.0);
+        assert_eq!(norm.learnt_rate(), Some(25.0));
+        norm.learn_rate(15.0);
+        assert_eq!(norm.learnt_rate(), Some(24.0));
+        let slow = Verdict::Faulty(vec![Cause::Loss, Cause::LowFrameRate], Proof::KeyFrame);
+        assert!(is_slow(&slow));
+        assert!(!is_slow(&Verdict::Good(Proof::KeyFrame)));
+    }
+
+    #[test]
+    fn another_size_is_the_norm_after_a_day() {
+        let at = Timestamp::from_seconds;
+        let mut norm = Norm::default();
+        let check = |norm: &Norm, expected| assert_eq!(norm.size, Some(expected));
+        norm.learn_size((640, 360), at(0));
+        norm.learn_size((704, 576), at(100));
+        check(&norm, (640, 360));
+        norm.learn_size((704, 576), at(100 + 86_399));
+        check(&norm, (640, 360));
+        norm.learn_size((640, 360), at(86_500));
+        norm.learn_size((704, 576), at(86_600));
+        norm.learn_size((704, 576), at(86_600 + 86_400));
+        check(&norm, (704, 576));
     }
 }

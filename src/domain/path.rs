@@ -219,3 +219,99 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::LinkKind;
+
+    /// `V<A,B|` hangs on A or B, `V<A,B` on both.
+    fn tree(text: &str) -> PathTree {
+        let links = text.split_whitespace().map(|entry| {
+            let (name, parents) = entry.split_once('<').unwrap_or((entry, ""));
+            let any = parents.ends_with('|');
+            let parents = parents.trim_end_matches('|').split(',').filter(|parent| !parent.is_empty());
+            let link = Link {
+                code: name.parse().unwrap(),
+                name: name.to_owned(),
+                kind: LinkKind::Village,
+                division: "230521".parse().unwrap(),
+                parents: parents.map(|parent| parent.parse().unwrap()).collect(),
+                redundancy: if any { Redundancy::Any } else { Redundancy::All },
+                budget_kbps: None,
+                budget_sessions: None,
+                target: None,
+            };
+            (link.code.clone(), link)
+        });
+        PathTree::new(&links.collect())
+    }
+
+    fn id(tree: &PathTree, name: &str) -> LinkId {
+        tree.id(&name.parse().unwrap()).unwrap()
+    }
+
+    fn names(tree: &PathTree, ids: impl IntoIterator<Item = LinkId>) -> String {
+        let names: Vec<&str> = ids.into_iter().filter_map(|id| tree.code(id)).map(LinkCode::as_str).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn the_nearest_failed_ancestor_cuts_off() {
+        let check = |links: &str, failed: &str, expected: Option<&str>| {
+            let tree = tree(links);
+            let failed: Vec<LinkId> = failed.split_whitespace().map(|name| id(&tree, name)).collect();
+            let blocked = tree.blocked_by(id(&tree, "V"), &|link| failed.contains(&link));
+            assert_eq!(
+                blocked.and_then(|id| tree.code(id)).map(LinkCode::as_str),
+                expected,
+                "{links} {failed:?}"
+            );
+        };
+        check("C T<C V<T", "", None);
+        check("C T<C V<T", "V T C", Some("V"));
+        check("C T<C V<T", "T C", Some("T"));
+        check("C T<C V<T", "C", Some("C"));
+        check("A B V<A,B", "B", Some("B"));
+        check("A B V<A,B|", "B", None);
+        check("A B V<A,B|", "A B", Some("A"));
+        check("C A<C B<C V<A,B|", "C", Some("C"));
+        check("C D A<C B<D V<A,B|", "C", None);
+        check("C D A<C B<D V<A,B|", "C B", Some("C"));
+    }
+
+    #[test]
+    fn ancestors_are_nearest_first_and_bounded() {
+        let deep = tree("L0 L1<L0 L2<L1 L3<L2 L4<L3 L5<L4 L6<L5 L7<L6 L8<L7 L9<L8");
+        assert_eq!(deep.ancestors(id(&deep, "L9")).len(), MAX_DEPTH);
+        let diamond = tree("C A<C B<C V<A,B");
+        assert_eq!(names(&diamond, diamond.ancestors(id(&diamond, "V")).iter().copied()), "V A B C");
+        assert_eq!(names(&diamond, diamond.below(id(&diamond, "A"))), "A V");
+    }
+
+    #[test]
+    fn a_redundant_parent_is_not_sure_to_carry() {
+        let tree = tree("C A<C B<C V<A,B| W<A");
+        assert_eq!(names(&tree, tree.carriers(id(&tree, "V")).iter().copied()), "V");
+        assert_eq!(names(&tree, tree.carriers(id(&tree, "W")).iter().copied()), "W A C");
+        assert_eq!(names(&tree, tree.carried(id(&tree, "A"))), "A W");
+        assert_eq!(names(&tree, tree.below(id(&tree, "A"))), "A V W");
+    }
+
+    #[test]
+    fn a_link_comes_after_all_of_its_parents() {
+        let tree = tree("V<T T<C C X<V,C");
+        for &link in tree.top_down() {
+            for &parent in tree.parents(link) {
+                assert!(tree.rank(parent) < tree.rank(link));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let tree = tree("A<B B<A");
+        assert_eq!(tree.blocked_by(id(&tree, "A"), &|_| false), None);
+        assert_eq!(tree.ancestors(id(&tree, "A")).len(), 2);
+    }
+}

@@ -142,3 +142,68 @@ impl Suspicion {
         self.links.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SuspicionLimits =
+        SuspicionLimits { ratio: 0.5, least_points: 4, window: Duration::from_secs(60) };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second)
+    }
+
+    /// Looks at points and probes of links as `second name sign` (`+` alive, `-` failed); names of links are in capitals.
+    fn check(looks: &str, now: i64, expected: bool) {
+        let mut suspicion = Suspicion::new(LIMITS);
+        let words: Vec<&str> = looks.split_whitespace().collect();
+        for look in words.chunks(3) {
+            let second = at(look[0].parse().unwrap());
+            let sign = if look[2] == "+" { Sign::Alive } else { Sign::NetworkFailure };
+            match look[1].parse::<usize>() {
+                Ok(number) => {
+                    let point = format!("2305210000132{number:07}").parse().unwrap();
+                    suspicion.observe_point(&point, second, sign);
+                }
+                Err(_) => suspicion.observe_link(&look[1].parse().unwrap(), second, sign),
+            }
+        }
+        suspicion.decide(at(now));
+        assert_eq!(suspicion.since().is_some(), expected, "{looks}");
+    }
+
+    #[test]
+    fn more_than_half_of_enough_points_is_suspicious() {
+        check("0 1 - 1 2 - 2 3 - 3 4 +", 10, true);
+        check("0 1 - 1 2 - 2 3 + 3 4 +", 10, false);
+        check("0 1 - 1 2 - 2 3 -", 10, false);
+        check("0 1 - 1 2 - 2 3 - 3 4 + 4 3 +", 10, false);
+        check("0 1 - 1 1 - 2 1 - 3 1 -", 10, false);
+    }
+
+    #[test]
+    fn what_lies_before_the_window_is_forgotten() {
+        check("0 1 + 1 2 + 2 3 + 70 4 - 71 5 - 72 6 - 73 7 +", 80, true);
+        check("0 1 - 1 2 - 2 3 - 70 4 - 71 5 + 72 6 + 73 7 +", 80, false);
+    }
+
+    #[test]
+    fn links_that_answer_acquit_us() {
+        check("0 1 - 1 2 - 2 3 - 3 4 - 4 T + 4 V -", 10, false);
+        check("0 1 - 1 2 - 2 3 - 3 4 - 4 T - 4 V -", 10, true);
+    }
+
+    #[test]
+    fn a_suspicion_ends_when_most_answers_again() {
+        let mut suspicion = Suspicion::new(LIMITS);
+        let point = |number: usize| format!("2305210000132{number:07}").parse().unwrap();
+        (0..4).for_each(|number| suspicion.observe_point(&point(number), at(0), Sign::NetworkFailure));
+        assert!(suspicion.decide(at(1)));
+        assert_eq!(suspicion.since(), Some(at(1)));
+        (0..2).for_each(|number| suspicion.observe_point(&point(number), at(20), Sign::Alive));
+        assert!(suspicion.decide(at(21)));
+        assert_eq!(suspicion.since(), None);
+        assert!(!suspicion.decide(at(22)));
+    }
+}

@@ -42,3 +42,44 @@ fn is_our_own_gap(condition: &Condition) -> bool {
 pub fn may_merge(before: Option<&Condition>, seen: &Condition, gap: Duration, longest: Duration) -> bool {
     before == Some(seen) && gap < longest && seen.state() != State::Unknown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second)
+    }
+
+    /// An interval open since 100 at a start at 500 with the last sign of life at `alive`.
+    fn check(cause: Option<Cause>, alive: i64, expected: Option<i64>) {
+        let condition = cause.map_or(Condition::Good, Condition::Because);
+        let open = OpenState { point: "23052100001320000001".parse().unwrap(), since: at(100), condition };
+        let (machine, transition) = resume(&open, at(alive), at(500));
+        assert_eq!(transition.map(|transition| transition.at.as_millis()), expected);
+        assert_eq!(machine.condition().state(), State::Unknown);
+    }
+
+    #[test]
+    fn an_open_interval_ends_at_the_last_sign_of_life() {
+        check(None, 480, Some(480_000));
+        check(Some(Cause::ConnectTimeout), 480, Some(480_000));
+        check(Some(Cause::NotYetProbed), 480, Some(480_000));
+        check(None, 90, Some(100_001));
+        check(None, 9_999, Some(500_000));
+        check(Some(Cause::MonitorDown), 480, None);
+        check(Some(Cause::NotWatchable), 480, None);
+    }
+
+    #[test]
+    fn without_a_heartbeat_the_newest_interval_is_the_last_sign_of_life() {
+        let open = |since| OpenState {
+            point: "23052100001320000001".parse().unwrap(),
+            since: at(since),
+            condition: Condition::Good,
+        };
+        assert_eq!(last_sign_of_life(None, &[open(3), open(7), open(5)]), Some(at(7)));
+        assert_eq!(last_sign_of_life(Some(at(9)), &[open(3)]), Some(at(9)));
+        assert_eq!(last_sign_of_life(None, &[]), None);
+    }
+}

@@ -7,7 +7,9 @@
     reason = "a test that cannot go on should stop, and a story names what it is about"
 )]
 
+mod change;
 mod network;
 mod property;
 mod scenario;
+mod task;
 mod world;

@@ -144,7 +144,8 @@ fn find_bulk_causes(points: &[Tracked], inventory: &Inventory) -> Vec<BulkCause>
     let credential =
         |code: &PointCode| inventory.points.get(code)?.credential.clone().map(Shared::Credential);
     let host = |code: &PointCode| {
-        inventory.points.get(code)?.watched_stream().map(|stream| Shared::Host(stream.host().to_owned()))
+        let stream = inventory.points.get(code)?.watched_stream()?;
+        Some(Shared::Host(format!("{}:{}", stream.host(), stream.port())))
     };
     let missing = |point: &Tracked| point.machine.condition().cause() == Some(&Cause::StreamNotFound);
     let mut found = bulk(points, &Cause::WrongCredential, credential, is_refused);

@@ -1,0 +1,189 @@
+//! What changes under the tracker: inventory, exclusions, the clock.
+
+use super::network::{network, point};
+use super::world::{at, failed, healthy, settings, word};
+use sharpeyes::domain::{
+    Cause, Exclusion, ExclusionKind, ExclusionScope, Finding, Inventory, Look, Observation, Order, Outcome,
+    StageTimes, State, WatchMode, Window,
+};
+use sharpeyes::health::tracker::Tracker;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn look(tracker: &mut Tracker, number: usize, second: i64, outcome: Outcome) {
+    let observation = Observation {
+        point: point(number),
+        started: at(second),
+        ended: at(second + 1),
+        look: Look::Patrol,
+        stages: StageTimes::default(),
+        outcome,
+    };
+    tracker.tick(at(second + 1));
+    tracker.apply(&Finding::Look(Box::new(observation)), at(second + 1));
+    tracker.settle(at(second + 1));
+}
+
+fn started(inventory: &Inventory) -> Tracker {
+    Tracker::new(settings(), Arc::new(inventory.clone()), &[], None, at(0))
+}
+
+/// The transitions since the last call, as `number:word`.
+fn changes(tracker: &mut Tracker) -> Vec<String> {
+    let transitions = tracker.take_effects().transitions;
+    let number = |code: &str| code.trim_start_matches("2305210000132").trim_start_matches('0').to_owned();
+    transitions
+        .iter()
+        .map(|change| format!("{}:{}", number(change.point.as_str()), word(&change.to)))
+        .collect()
+}
+
+#[test]
+fn only_what_an_inventory_changes_is_touched() {
+    let before = network("V*=3");
+    let mut tracker = started(&before);
+    for number in 1..=3 {
+        look(&mut tracker, number, 2, Outcome::Video(healthy()));
+    }
+    tracker.take_effects();
+
+    let mut after = network("V*=4");
+    after.points.remove(&point(1));
+    after.points.get_mut(&point(2)).unwrap().watch = WatchMode::Off;
+    tracker.change_inventory(Arc::new(after.clone()), at(10));
+    assert_eq!(changes(&mut tracker), ["4:not_yet_probed", "1:not_watchable", "2:not_watchable"]);
+    assert_eq!(tracker.snapshot(at(10)).points.len(), 3);
+
+    after.points.get_mut(&point(2)).unwrap().watch = WatchMode::Patrol;
+    tracker.change_inventory(Arc::new(after.clone()), at(20));
+    assert_eq!(changes(&mut tracker), ["2:not_yet_probed"]);
+    tracker.change_inventory(Arc::new(after), at(30));
+    assert_eq!(changes(&mut tracker), [""; 0]);
+}
+
+#[test]
+fn an_outage_survives_a_new_inventory() {
+    let mut inventory = network("T*;V=4");
+    let mut tracker = started(&inventory);
+    for number in 1..=4 {
+        look(&mut tracker, number, 2, Outcome::Video(healthy()));
+    }
+    for second in [10, 40, 71] {
+        for number in 1..=4 {
+            look(
+                &mut tracker,
+                number,
+                second + i64::try_from(number).unwrap(),
+                failed(Cause::ConnectTimeout),
+            );
+        }
+    }
+    tracker.tick(at(80));
+    let orders = tracker.take_effects().orders;
+    assert!(orders.contains(&Order::LinkDown("V".parse().unwrap())), "{orders:?}");
+
+    // A link that sorts before the dead one moves its place in the tree.
+    inventory.links.extend(network("A").links);
+    tracker.change_inventory(Arc::new(inventory), at(81));
+    let effects = tracker.take_effects();
+    assert_eq!(effects.transitions, []);
+    let dead = "V".parse().unwrap();
+    assert_eq!(effects.orders, [Order::LinkUp("V".parse().unwrap()), Order::LinkDown(dead)]);
+    let snapshot = tracker.snapshot(at(82));
+    assert_eq!(snapshot.roots.len(), 1);
+    assert!(snapshot.points.iter().all(|point| point.measured.state() == State::Unreachable));
+}
+
+#[test]
+fn an_exclusion_lies_over_what_is_measured_while_it_lasts() {
+    let mut tracker = started(&network("V*=2;W*=1"));
+    let exclusion = Exclusion {
+        id: 7,
+        kind: ExclusionKind::PowerCut,
+        scope: ExclusionScope::Link("V".parse().unwrap()),
+        window: Window::new(at(100), at(200)).unwrap(),
+        reason: String::new(),
+        evidence: String::new(),
+        applicant: "a".to_owned(),
+        approver: Some("b".to_owned()),
+        entered: at(0),
+        approved: Some(at(0)),
+        withdrawn: None,
+    };
+    look(&mut tracker, 1, 50, Outcome::Video(healthy()));
+    let mut check = |exclusions: Vec<Exclusion>, second: i64, expected: [&str; 3]| {
+        tracker.change_exclusions(Arc::new(exclusions), at(60));
+        (60..=second).for_each(|second| tracker.tick(at(second)));
+        let snapshot = tracker.snapshot(at(second));
+        let shown: Vec<&str> = snapshot.points.iter().map(|point| point.state().as_str()).collect();
+        assert_eq!(shown, expected, "{second}");
+        assert_eq!(snapshot.points[0].measured.state(), State::Good);
+    };
+    check(vec![exclusion.clone()], 99, ["good", "unknown", "unknown"]);
+    check(vec![exclusion.clone()], 100, ["excluded", "excluded", "unknown"]);
+    check(vec![exclusion.clone()], 200, ["good", "unknown", "unknown"]);
+    check(vec![Exclusion { approver: None, ..exclusion }], 150, ["good", "unknown", "unknown"]);
+}
+
+#[test]
+fn an_hour_that_the_clock_jumped_over_is_unknown() {
+    let mut tracker = started(&network("V*=1"));
+    look(&mut tracker, 1, 2, Outcome::Video(healthy()));
+    tracker.take_effects();
+    tracker.step_clock(3_600_000, at(3_603));
+    let gap = tracker.take_effects().transitions;
+    assert_eq!(gap.len(), 1);
+    assert_eq!((gap[0].at, word(&gap[0].to).as_str()), (at(3), "monitor_down"));
+    look(&mut tracker, 1, 3_610, Outcome::Video(healthy()));
+    assert_eq!(changes(&mut tracker), ["1:good"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_the_intervals_in_order() {
+    let mut tracker = started(&network("V*=1"));
+    look(&mut tracker, 1, 2, Outcome::Video(healthy()));
+    tracker.step_clock(-3_600_000, at(-3_590));
+    for second in -3_589..-3_500 {
+        tracker.tick(at(second));
+        if [-3_580, -3_550, -3_519].contains(&second) {
+            look(&mut tracker, 1, second, failed(Cause::NoPackets));
+        }
+    }
+    let transitions = tracker.take_effects().transitions;
+    let starts: Vec<_> = transitions.iter().map(|transition| transition.at).collect();
+    assert!(starts.is_sorted(), "{transitions:?}");
+    assert_eq!(word(&transitions.last().unwrap().to), "no_packets");
+}
+
+#[test]
+fn a_short_gap_is_bridged_only_where_the_settings_say_so() {
+    let inventory = Arc::new(network("V*=1"));
+    for (merge_gap, expected) in [(0, 130_000), (240, 101_001)] {
+        let settings = sharpeyes::health::settings::TrackerSettings {
+            merge_gap: Duration::from_secs(merge_gap),
+            ..settings()
+        };
+        let open = sharpeyes::store::OpenState {
+            point: point(1),
+            since: at(10),
+            condition: sharpeyes::domain::Condition::Good,
+        };
+        let mut tracker = Tracker::new(settings, Arc::clone(&inventory), &[open], Some(at(101)), at(120));
+        look(&mut tracker, 1, 130, Outcome::Video(healthy()));
+        let last = tracker.take_effects().transitions.pop().unwrap();
+        assert_eq!(last.at.as_millis() - at(0).as_millis(), expected);
+    }
+}
+
+#[test]
+fn held_credentials_are_shown_by_name() {
+    let mut tracker = started(&network("V*=3"));
+    for number in 1..=3 {
+        look(&mut tracker, number, 2, Outcome::NotLooked(Cause::CredentialHold));
+    }
+    tracker.tick(at(10));
+    let snapshot = tracker.snapshot(at(10));
+    let held = &snapshot.held_credentials;
+    assert_eq!((held.len(), held[0].name.as_str(), held[0].points), (1, "village", 3));
+    assert!(snapshot.points.iter().all(|point| word(&point.measured) == "credential_hold"));
+}
