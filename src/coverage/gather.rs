@@ -108,13 +108,6 @@ fn day_parts(calendar: &Calendar, window: Window, now: Timestamp) -> Vec<(Window
     calendar.split(window).into_iter().map(|part| (part.window, as_of(part.day))).collect()
 }
 
-/// Villages that hold points of the scope, in any of the inventories.
-fn villages(scope: Option<DivisionCode>, segments: &[Segment]) -> Vec<DivisionCode> {
-    let points = segments.iter().flat_map(|segment| segment.inventory.points.values());
-    let inside = points.map(|point| point.village).filter(|village| is_inside(scope, village));
-    inside.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
 pub(crate) fn is_inside(scope: Option<DivisionCode>, village: &DivisionCode) -> bool {
     scope.is_none_or(|scope| scope.contains(village))
 }
@@ -125,7 +118,8 @@ async fn read_spans(
     window: Window,
     segments: &[Segment],
 ) -> Result<BTreeMap<PointCode, Vec<Span>>, CoverageError> {
-    let villages = villages(scope, segments);
+    let inventory = context.inventory.borrow().clone();
+    let villages: Vec<DivisionCode> = inventory.villages_in(scope).map(|village| village.code).collect();
     let chunk = villages.len().div_ceil(SPAN_READERS).max(1);
     let reads = villages.chunks(chunk).filter_map(|chunk| Some((*chunk.first()?, *chunk.last()?)));
     let read = try_join_all(reads.map(|(first, last)| context.store.spans(first, last, window))).await?;
@@ -144,12 +138,13 @@ async fn add_moved_points(
     spans: &mut BTreeMap<PointCode, Vec<Span>>,
 ) -> Result<(), CoverageError> {
     let now = context.inventory.borrow().clone();
+    let past = segments.iter().filter(|segment| !Arc::ptr_eq(&segment.inventory, &now));
     let moved = |point: &&Point| {
         is_inside(scope, &point.village)
             && !spans.contains_key(&point.code)
             && now.points.get(&point.code).is_some_and(|today| !is_inside(scope, &today.village))
     };
-    let points = segments.iter().flat_map(|segment| segment.inventory.points.values()).filter(moved);
+    let points = past.flat_map(|segment| segment.inventory.points.values()).filter(moved);
     let codes: BTreeSet<PointCode> = points.map(|point| point.code).collect();
     if !codes.is_empty() {
         let codes: Vec<PointCode> = codes.into_iter().collect();

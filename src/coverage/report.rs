@@ -226,11 +226,8 @@ impl Sums {
         below: Option<DivisionLevel>,
     ) -> Vec<DivisionFigures> {
         let inventory = survey.extent.inventory();
-        let known = inventory.divisions.keys().filter(|code| {
-            Some(code.level()) == below
-                && division.is_none_or(|division| division.contains(code))
-                && is_assessed(inventory, code)
-        });
+        let known = inventory.divisions_in(division).map(|division| &division.code);
+        let known = known.filter(|code| Some(code.level()) == below && is_assessed(inventory, code));
         let children: BTreeSet<DivisionCode> = known.chain(self.below.keys()).copied().collect();
         let nothing = BTreeMap::new();
         let figures_of = |child: &DivisionCode| {

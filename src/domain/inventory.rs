@@ -8,8 +8,9 @@ use crate::domain::link::Link;
 use crate::domain::place::Place;
 use crate::domain::point::Point;
 use crate::domain::site::Site;
-use crate::domain::{DivisionCode, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
+use crate::domain::{DivisionCode, DivisionLevel, GridCode, LinkCode, PlaceCode, PointCode, SiteCode};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// Every record of the network, by code.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,12 +41,18 @@ impl Inventory {
         self.points.values().filter(move |point| division.contains(&point.village))
     }
 
+    /// A division with everything below it (all of them when `None`), in the order of codes.
+    ///
+    /// A range, as a parent's code is a prefix of its children's.
+    pub fn divisions_in(&self, division: Option<DivisionCode>) -> impl Iterator<Item = &Division> {
+        let first = division.map_or(Bound::Unbounded, Bound::Included);
+        let below = self.divisions.range((first, Bound::Unbounded)).map(|(_, division)| division);
+        below.take_while(move |candidate| division.is_none_or(|division| division.contains(&candidate.code)))
+    }
+
     /// The villages of a division and everything below it.
-    pub fn villages_in(&self, division: DivisionCode) -> impl Iterator<Item = &Division> {
-        self.divisions.values().filter(move |candidate| {
-            candidate.code.level() == crate::domain::DivisionLevel::Village
-                && division.contains(&candidate.code)
-        })
+    pub fn villages_in(&self, division: Option<DivisionCode>) -> impl Iterator<Item = &Division> {
+        self.divisions_in(division).filter(|candidate| candidate.code.level() == DivisionLevel::Village)
     }
 }
 
@@ -80,5 +87,39 @@ impl RecordKind {
             Self::Site => "sites",
             Self::Point => "points",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_division_is_a_range_of_codes() {
+        let division = |code: &str| Division {
+            code: code.parse().unwrap(),
+            name: String::new(),
+            assessed: true,
+            households: None,
+            has_centre: false,
+            valid_from: None,
+            valid_to: None,
+        };
+        let codes =
+            ["23", "2305", "230502", "230502001", "230502001201", "230521", "230521100201", "2306", "31"];
+        let divisions = codes.map(division).map(|division| (division.code, division)).into();
+        let inventory = Inventory { divisions, ..Inventory::default() };
+        let check = |of: &str, expected: &[&str]| {
+            let found = inventory.divisions_in(of.parse().ok()).map(|division| division.code.to_string());
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{of}");
+        };
+        check("23", &codes[..8]);
+        check("2305", &codes[1..7]);
+        check("230502", &codes[2..5]);
+        check("230521", &codes[5..7]);
+        check("230521100", &["230521100201"]);
+        check("99", &[]);
+        let villages = inventory.villages_in("23".parse().ok()).count();
+        assert_eq!((villages, inventory.divisions_in(None).count()), (2, codes.len()));
     }
 }

@@ -141,11 +141,7 @@ impl<'a> Extent<'a> {
             }
             assessed
         };
-        let villages = inventory.divisions.values().filter(|village| {
-            village.code.level() == DivisionLevel::Village
-                && inside(&village.code)
-                && is_in_force(village, at)
-        });
+        let villages = inventory.villages_in(division).filter(|village| is_in_force(village, at));
         let villages = villages.filter(|village| keep(&village.code, |left| &mut left.villages)).collect();
         let grids = inventory.grids.values().filter(|grid| inside(&grid.village));
         let grids = grids.filter(|grid| keep(&grid.village, |left| &mut left.grids)).collect();
