@@ -27,7 +27,7 @@ use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::LivePoint;
 use crate::store::OpenState;
 use crate::telemetry;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tracked::Tracked;
@@ -62,8 +62,9 @@ pub struct Tracker {
     touched_links: BTreeSet<LinkId>,
     /// Points whose look failed: on the first failure their neighbours are asked.
     failed_points: BTreeSet<usize>,
-    /// Links without a probe's answer behind which looks fail: inferred at the next tick.
-    silent_links: BTreeSet<LinkId>,
+    /// Links without a probe's answer behind which looks fail, with the start of the newest failed one: inferred at the
+    /// next tick, unless something came through since.
+    silent_links: BTreeMap<LinkId, Timestamp>,
     /// Links behind which one canary is looked at only.
     canaries: BTreeSet<LinkId>,
     canaries_changed: bool,
@@ -109,7 +110,7 @@ impl Tracker {
             touched_points: BTreeSet::new(),
             touched_links: BTreeSet::new(),
             failed_points: BTreeSet::new(),
-            silent_links: BTreeSet::new(),
+            silent_links: BTreeMap::new(),
             canaries: BTreeSet::new(),
             canaries_changed: false,
             overlay_until: Timestamp::MAX,

@@ -118,7 +118,8 @@ impl Tracker {
             if let Some(machine) = self.links.get_mut(id.index()) {
                 machine.observe_silence(started);
                 if !machine.was_probed() && machine.status() != LinkStatus::Down {
-                    self.silent_links.insert(id);
+                    let newest = self.silent_links.entry(id).or_insert(started);
+                    *newest = started.max(*newest);
                 }
             }
         }
@@ -303,30 +304,31 @@ impl Tracker {
             return;
         }
         let silent = std::mem::take(&mut self.silent_links);
-        for &id in self.tree.top_down().to_vec().iter().filter(|id| silent.contains(id)) {
-            let Some(machine) = self.links.get(id.index()) else { continue };
-            let (alive, status) = (machine.alive(), machine.status());
-            if status == LinkStatus::Down || machine.was_probed() {
-                continue;
-            }
-            match correlate::infer(self.members(id), alive, &self.settings.rules) {
-                Inference::Nothing => self.keep_silent(id, alive),
-                Inference::Suspected(at) => self.suspect_link(id, status, at, now),
-                Inference::Down(at) => self.infer_down(id, at, now),
-            }
+        let mut silent: Vec<(LinkId, Timestamp)> = silent.into_iter().collect();
+        silent.sort_by_key(|(id, _)| self.tree.rank(*id));
+        for (id, newest) in silent {
+            self.infer_link(id, newest, now);
         }
     }
 
-    /// Keeps asking while looks behind the link fail and nothing came through since.
-    fn keep_silent(&mut self, id: LinkId, alive: Timestamp) {
-        let failing = |member: Member| member.failing.is_some_and(|failing| failing.first > alive);
-        if self.members(id).into_iter().any(failing) {
-            self.silent_links.insert(id);
+    /// Infers one link. While looks fail and nothing came through since, it is asked again at each tick.
+    fn infer_link(&mut self, id: LinkId, newest: Timestamp, now: Timestamp) {
+        let Some(machine) = self.links.get(id.index()) else { return };
+        let (alive, status) = (machine.alive(), machine.status());
+        if alive >= newest || status == LinkStatus::Down || machine.was_probed() {
+            return;
+        }
+        match correlate::infer(self.members(id), alive, &self.settings.rules) {
+            Inference::Nothing => {}
+            Inference::Suspected(at) => self.suspect_link(id, status, at, now),
+            Inference::Down(at) => self.infer_down(id, at, now),
+        }
+        if self.links.get(id.index()).is_some_and(|link| link.status() != LinkStatus::Down) {
+            self.silent_links.insert(id, newest);
         }
     }
 
     fn suspect_link(&mut self, id: LinkId, status: LinkStatus, at: Timestamp, now: Timestamp) {
-        self.silent_links.insert(id);
         if status != LinkStatus::Suspected
             && let Some(machine) = self.links.get_mut(id.index())
         {
@@ -340,12 +342,9 @@ impl Tracker {
 
     fn infer_down(&mut self, id: LinkId, at: Timestamp, now: Timestamp) {
         self.take_down(id, at, at, now);
-        if let Some(machine) = self.links.get_mut(id.index()) {
-            if machine.status() == LinkStatus::Down {
-                machine.mark_inferred();
-            } else {
-                self.silent_links.insert(id);
-            }
+        let machine = self.links.get_mut(id.index());
+        if let Some(machine) = machine.filter(|machine| machine.status() == LinkStatus::Down) {
+            machine.mark_inferred();
         }
     }
 
