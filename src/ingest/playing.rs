@@ -142,10 +142,12 @@ impl Playing {
         halt
     }
 
-    /// When the window is full; an empty one is waited on until a picture comes or the session is stalled.
+    /// When the window is full. One without a picture, or that ends in silence for half its length, is waited on until
+    /// a picture comes or the session is stalled: few pictures and then none are a stall, not a low frame rate.
     fn window_end(&self, window: Duration) -> Option<Duration> {
-        let start = self.meter.window_start()?;
-        (self.meter.frames() > 0 && self.meter.has_parameters()).then(|| start.saturating_add(window))
+        let end = self.meter.window_start()?.saturating_add(window);
+        let is_silent = self.meter.last_picture().is_none_or(|last| end.saturating_sub(last) > window / 2);
+        (self.meter.frames() > 0 && self.meter.has_parameters() && !is_silent).then_some(end)
     }
 
     fn rearm(&mut self, window: Duration) {
