@@ -71,18 +71,14 @@ const DIRTY: &str = "
 /// The intervals of these days are gone; what was computed stays.
 const FORGET_DIRTY: &str =
     "DELETE FROM dirty_day WHERE day IN (SELECT closed_day.day FROM closed_day WHERE start_ms < $1)";
-const INSERT: &str = "
-    INSERT INTO village_day (day, village, class, good_ms, degraded_ms, no_video_ms, offline_ms, unreachable_ms,
-        unknown_ms, excluded_good_ms, excluded_degraded_ms, excluded_no_video_ms, excluded_offline_ms,
-        excluded_unreachable_ms, excluded_unknown_ms)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
-/// By way of the closed days, so that each of them is one range of the primary key.
+/// By way of the closed days, so that each of them is one range of the primary key; CROSS keeps SQLite from going the
+/// other way round, through every village of the network.
 const VILLAGE_DAYS: &str = "
     SELECT village_day.day, village, class, good_ms, degraded_ms, no_video_ms, offline_ms, unreachable_ms, unknown_ms,
         excluded_good_ms, excluded_degraded_ms, excluded_no_video_ms, excluded_offline_ms, excluded_unreachable_ms,
         excluded_unknown_ms
-    FROM closed_day JOIN village_day ON village_day.day = closed_day.day
-    WHERE closed_day.day >= $1 AND closed_day.day <= $2 AND village >= $3 AND village <= $4
+    FROM closed_day CROSS JOIN village_day
+    WHERE village_day.day = closed_day.day AND closed_day.day >= $1 AND closed_day.day <= $2 AND village >= $3 AND village <= $4
     ORDER BY village_day.day, village, class";
 const VILLAGE_TIME: &str = "
     SELECT '' AS day, village, class, CAST(SUM(good_ms) AS BIGINT) AS good_ms,
@@ -94,8 +90,8 @@ const VILLAGE_TIME: &str = "
         CAST(SUM(excluded_offline_ms) AS BIGINT) AS excluded_offline_ms,
         CAST(SUM(excluded_unreachable_ms) AS BIGINT) AS excluded_unreachable_ms,
         CAST(SUM(excluded_unknown_ms) AS BIGINT) AS excluded_unknown_ms
-    FROM closed_day JOIN village_day ON village_day.day = closed_day.day
-    WHERE closed_day.day >= $1 AND closed_day.day <= $2 AND village >= $3 AND village <= $4
+    FROM closed_day CROSS JOIN village_day
+    WHERE village_day.day = closed_day.day AND closed_day.day >= $1 AND closed_day.day <= $2 AND village >= $3 AND village <= $4
     GROUP BY village, class ORDER BY village, class";
 
 /// The statements that take a list of codes (`$1`, a JSON list), which the databases read differently.
@@ -106,6 +102,8 @@ struct ListStatements {
     mark: &'static str,
     clean: &'static str,
     remove: &'static str,
+    /// `$1` is the day, `$2` a list of village, class, raw and excluded sums.
+    insert: &'static str,
     spans: &'static str,
 }
 
@@ -116,6 +114,13 @@ const LITE: ListStatements = ListStatements {
         SELECT value, $2 FROM json_each($1) WHERE true ON CONFLICT (village, day) DO NOTHING",
     clean: "DELETE FROM dirty_day WHERE day = $2 AND village IN (SELECT value FROM json_each($1))",
     remove: "DELETE FROM village_day WHERE day = $2 AND village IN (SELECT value FROM json_each($1))",
+    insert: "
+        INSERT INTO village_day (day, village, class, good_ms, degraded_ms, no_video_ms, offline_ms, unreachable_ms,
+            unknown_ms, excluded_good_ms, excluded_degraded_ms, excluded_no_video_ms, excluded_offline_ms,
+            excluded_unreachable_ms, excluded_unknown_ms)
+        SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+            value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
+        FROM json_each($2)",
     spans: "
         SELECT interval.point, start_ms, end_ms, state
         FROM json_each($1) AS given CROSS JOIN interval ON interval.point = given.value
@@ -134,6 +139,15 @@ const PG: ListStatements = ListStatements {
         ON CONFLICT (village, day) DO NOTHING",
     clean: "DELETE FROM dirty_day WHERE day = $2 AND village IN (SELECT json_array_elements_text($1::json))",
     remove: "DELETE FROM village_day WHERE day = $2 AND village IN (SELECT json_array_elements_text($1::json))",
+    insert: "
+        INSERT INTO village_day (day, village, class, good_ms, degraded_ms, no_video_ms, offline_ms, unreachable_ms,
+            unknown_ms, excluded_good_ms, excluded_degraded_ms, excluded_no_video_ms, excluded_offline_ms,
+            excluded_unreachable_ms, excluded_unknown_ms)
+        SELECT $1, value ->> 0, value ->> 1, (value ->> 2)::bigint, (value ->> 3)::bigint, (value ->> 4)::bigint,
+            (value ->> 5)::bigint, (value ->> 6)::bigint, (value ->> 7)::bigint, (value ->> 8)::bigint,
+            (value ->> 9)::bigint, (value ->> 10)::bigint, (value ->> 11)::bigint, (value ->> 12)::bigint,
+            (value ->> 13)::bigint
+        FROM json_array_elements($2::json) AS given (value)",
     spans: "
         SELECT interval.point, start_ms, end_ms, state
         FROM interval WHERE interval.point = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
@@ -257,8 +271,9 @@ impl Store {
             }
             for (closed, villages) in dirty {
                 let inventory = records.at(last_instant(closed.window)).await?;
+                let counted = CountedPoints::new(&villages, inventory, closed.window);
                 for villages in villages.chunks(VILLAGES_AT_ONCE) {
-                    self.compute_village_days(closed, villages, inventory).await?;
+                    self.compute_village_days(closed, villages, &counted).await?;
                 }
                 pairs += u64::try_from(villages.len()).unwrap_or(u64::MAX);
             }
@@ -348,10 +363,10 @@ impl Store {
         &self,
         closed: ClosedDay,
         villages: &[DivisionCode],
-        inventory: &Inventory,
+        counted: &CountedPoints<'_>,
     ) -> Result<(), StoreError> {
         let statements = self.list_statements();
-        let points = counted_points(villages, inventory, closed.window);
+        let points = counted.of(villages);
         let day = closed.day.to_string();
         let village_list = json_list(villages.iter().map(DivisionCode::as_str));
         let point_list = json_list(points.iter().map(|point| point.code.as_str()));
@@ -368,16 +383,9 @@ impl Store {
                 .fetch_all(&mut *tx)
                 .await
                 .map_err(failed())?;
-            let sums = sums(&points, &read_spans(&spans)?, &ExclusionMap::new(inventory, &exclusions), closed.window);
+            let sums = sums(&points, &read_spans(&spans)?, &ExclusionMap::new(counted.inventory, &exclusions), closed.window);
             sqlx::query(statements.remove).bind(&village_list).bind(&day).execute(&mut *tx).await.map_err(failed())?;
-            for ((village, class), tally) in sums {
-                let mut insert =
-                    sqlx::query(INSERT).bind(&day).bind(village.as_str().to_owned()).bind(class.as_str());
-                for millis in tally.raw.as_array().into_iter().chain(tally.excluded.as_array()) {
-                    insert = insert.bind(i64::try_from(millis).unwrap_or(i64::MAX));
-                }
-                insert.execute(&mut *tx).await.map_err(failed())?;
-            }
+            sqlx::query(statements.insert).bind(&day).bind(write_sums(&sums)).execute(&mut *tx).await.map_err(failed())?;
             tx.commit().await.map_err(failed())
         }
         .await)
@@ -419,11 +427,27 @@ fn last_instant(day: Window) -> Timestamp {
     day.end().minus(Duration::from_millis(1))
 }
 
-/// The points of these villages that count on some part of the day.
-fn counted_points<'a>(villages: &[DivisionCode], inventory: &'a Inventory, day: Window) -> Vec<&'a Point> {
-    let villages: BTreeSet<&DivisionCode> = villages.iter().collect();
-    let counted = inventory.points.values().filter(|point| villages.contains(&point.village));
-    counted.filter(|point| point.considered_in(day).is_some()).collect()
+/// The points that count on some part of a day, by village.
+struct CountedPoints<'a> {
+    inventory: &'a Inventory,
+    by_village: BTreeMap<DivisionCode, Vec<&'a Point>>,
+}
+
+impl<'a> CountedPoints<'a> {
+    fn new(villages: &[DivisionCode], inventory: &'a Inventory, day: Window) -> Self {
+        let mut by_village: BTreeMap<DivisionCode, Vec<&Point>> =
+            villages.iter().map(|village| (*village, Vec::new())).collect();
+        for point in inventory.points.values().filter(|point| point.considered_in(day).is_some()) {
+            if let Some(points) = by_village.get_mut(&point.village) {
+                points.push(point);
+            }
+        }
+        Self { inventory, by_village }
+    }
+
+    fn of(&self, villages: &[DivisionCode]) -> Vec<&'a Point> {
+        villages.iter().filter_map(|village| self.by_village.get(village)).flatten().copied().collect()
+    }
 }
 
 /// Sums per village and class.
@@ -442,6 +466,15 @@ fn sums(
         *sum = sum.plus(of_point);
     }
     sums
+}
+
+fn write_sums(sums: &BTreeMap<(DivisionCode, PointClass), Tally>) -> String {
+    let rows = sums.iter().map(|((village, class), tally)| {
+        let names = [village.as_str(), class.as_str()].map(serde_json::Value::from);
+        let millis = tally.raw.as_array().into_iter().chain(tally.excluded.as_array());
+        names.into_iter().chain(millis.map(serde_json::Value::from)).collect::<serde_json::Value>()
+    });
+    rows.collect::<serde_json::Value>().to_string()
 }
 
 fn read_spans(rows: &[SpanRow]) -> Result<BTreeMap<PointCode, Vec<Span>>, StoreError> {
