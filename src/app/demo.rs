@@ -51,7 +51,8 @@ mod running {
     }
 
     fn options(args: &DemoArgs) -> anyhow::Result<ChildOptions> {
-        let mut arguments = Vec::new();
+        // Between the demo's limit for key frames (6 s) and its deadline for the first one (12 s).
+        let mut arguments = vec!["--key-frame-gap=8".to_owned()];
         if args.no_faults {
             arguments.push("--no-faults".to_owned());
         }
