@@ -15,3 +15,4 @@ mod rtsp;
 mod simulator;
 mod store;
 mod support;
+mod whole;

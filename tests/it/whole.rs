@@ -1,0 +1,279 @@
+//! The whole way: a fleet over real RTSP, the service as a process, faults that come and go, and what HTTP tells of it.
+
+#![expect(clippy::indexing_slicing, reason = "a test that meets something else should stop")]
+
+use crate::support::process::{Process, eventually};
+use crate::support::service::{Service, sharpeyes};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The demo's settings: the same confirmation as in a village, ten times as fast.
+const SETTINGS: &str = include_str!("../../src/app/demo.toml");
+const POINTS: usize = 960;
+/// Every point has a state after this.
+const FIRST_ROUND: Duration = Duration::from_secs(120);
+/// A fault shows, or a repair is proven, within this: two looks, the confirmation time, and a loaded machine.
+const CONFIRMED: Duration = Duration::from_secs(120);
+/// How often the states are asked for: a whole list costs some milliseconds.
+const POLL: Duration = Duration::from_millis(500);
+/// From SIGTERM to exit.
+const STOPPED: Duration = Duration::from_secs(10);
+
+/// The simulated fleet, and the inventory of it in a store.
+struct Fleet {
+    _simulator: Process,
+    folder: tempfile::TempDir,
+}
+
+impl Fleet {
+    fn start(port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clips = concat!(env!("CARGO_TARGET_TMPDIR"), "/clips");
+        let mut simulator =
+            Process::start(sharpeyes().arg("simulate").arg("--dir").arg(folder.path()).args([
+                "--port",
+                &port.to_string(),
+                "--clips",
+                clips,
+                // The scripted faults stay where they are: each test moves its own.
+                "--stay",
+                "1000000",
+                "--key-frame-gap",
+                "8",
+            ]));
+        simulator.wait_for_line("ready", Duration::from_secs(180));
+        let fleet = Self { _simulator: simulator, folder };
+        fleet.import();
+        fleet
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn settings(&self) -> String {
+        let place = |name: &str| self.path().join(name).display().to_string();
+        SETTINGS.replace("DATABASE", &place("sharpeyes.db")).replace("KEY", &place("camera.key"))
+    }
+
+    fn import(&self) {
+        let file = self.path().join("import.toml");
+        std::fs::write(&file, self.settings().replace("LISTEN", "127.0.0.1:0")).unwrap();
+        let files = std::fs::read_dir(self.path().join("inventory")).unwrap();
+        let imported = sharpeyes()
+            .arg("import")
+            .arg("--config")
+            .arg(&file)
+            .args(files.map(|file| file.unwrap().path()))
+            .output()
+            .unwrap();
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    }
+
+    fn serve(&self) -> Service {
+        Service::start(self.path(), &self.settings())
+    }
+
+    /// Gives the simulator an order and returns its answer.
+    fn tell(&self, order: &str) -> String {
+        let told = sharpeyes()
+            .arg("simulate")
+            .arg("--dir")
+            .arg(self.path())
+            .arg("--tell")
+            .arg(order)
+            .output()
+            .unwrap();
+        String::from_utf8(told.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What is wrong now: point, expected state, expected cause.
+    fn faults(&self) -> Vec<(String, String, Option<String>)> {
+        let text = std::fs::read_to_string(self.path().join("faults.json")).unwrap();
+        let faults: Value = serde_json::from_str(&text).unwrap();
+        let word = |fault: &Value, key: &str| fault[key].as_str().map(str::to_owned);
+        let faults = faults.as_array().unwrap().iter();
+        faults
+            .filter_map(|fault| {
+                Some((word(fault, "point")?, word(fault, "expected_state")?, word(fault, "expected_cause")))
+            })
+            .collect()
+    }
+
+    fn sessions(&self) -> u64 {
+        let answer: Value = serde_json::from_str(&self.tell("sessions")).unwrap();
+        answer["sessions"].as_u64().unwrap()
+    }
+}
+
+/// State and cause of every point.
+fn states(service: &Service) -> BTreeMap<String, (String, Option<String>)> {
+    let word = |point: &Value, key: &str| point["live"][key].as_str().map(str::to_owned);
+    let points = service.items("/api/v1/points");
+    points.iter().map(|point| (code(point), (word(point, "state").unwrap(), word(point, "cause")))).collect()
+}
+
+fn code(record: &Value) -> String {
+    record["code"].as_str().unwrap().to_owned()
+}
+
+/// The states that a point has been in.
+fn past_states(service: &Service, point: &str) -> BTreeSet<String> {
+    let intervals = service.items(&format!("/api/v1/points/{point}/timeline"));
+    intervals.iter().map(|interval| interval["state"].as_str().unwrap().to_owned()).collect()
+}
+
+fn wait_for_states(
+    service: &Service,
+    what: &str,
+    expected: impl Fn(&str) -> Option<(String, Option<String>)>,
+) {
+    let end = Instant::now() + CONFIRMED;
+    loop {
+        let shown = states(service);
+        let wrong: Vec<_> = shown
+            .iter()
+            .filter_map(|(point, state)| {
+                expected(point).filter(|expected| expected != state).map(|expected| (point, expected, state))
+            })
+            .collect();
+        if wrong.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "{what}: point, expected, shown: {wrong:?}");
+        std::thread::park_timeout(POLL);
+    }
+}
+
+#[test]
+fn the_fleet_is_judged_cut_repaired_and_left_without_a_trace() {
+    let fleet = Fleet::start(21_554);
+    let service = fleet.serve();
+    eventually(FIRST_ROUND, "every point has a state", || {
+        let shown = states(&service);
+        assert_eq!(shown.len(), POINTS);
+        shown.values().all(|(state, _)| state != "unknown").then_some(())
+    });
+
+    let faults = fleet.faults();
+    assert!(faults.len() > 15, "{faults:?}");
+    wait_for_states(&service, "scripted faults", |point| {
+        let fault = faults.iter().find(|(faulty, _, _)| faulty == point);
+        Some(fault.map_or(("good".to_owned(), None), |(_, state, cause)| (state.clone(), cause.clone())))
+    });
+
+    cut_and_repair(&fleet, &service);
+    stop(&fleet, service);
+}
+
+/// One cut link is one cause with all its members unreachable, none of them ever offline; each returns by its own proof.
+fn cut_and_repair(fleet: &Fleet, service: &Service) {
+    let faulty: BTreeSet<String> = fleet.faults().into_iter().map(|(point, _, _)| point).collect();
+    let points = service.items("/api/v1/points");
+    let mut villages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for point in &points {
+        villages.entry(point["village"].as_str().unwrap().to_owned()).or_default().insert(code(point));
+    }
+    let (village, members) =
+        villages.into_iter().find(|(_, members)| members.len() >= 3 && members.is_disjoint(&faulty)).unwrap();
+    assert_eq!(fleet.tell(&format!("cut {village}")), "ok");
+    let cut = Some(("unreachable".to_owned(), Some("link_down".to_owned())));
+    wait_for_states(service, "cut link", |point| members.contains(point).then(|| cut.clone()).flatten());
+    let summary = service.json("/api/v1/summary");
+    let causes: Vec<&Value> = summary["root_causes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|cause| cause["link"]["division"].as_str() == Some(&village))
+        .collect();
+    assert_eq!(causes.len(), 1, "{summary}");
+    let listed: BTreeSet<String> = causes[0]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, members);
+
+    assert_eq!(fleet.tell(&format!("repair {village}")), "ok");
+    let good = Some(("good".to_owned(), None));
+    wait_for_states(service, "repair", |point| members.contains(point).then(|| good.clone()).flatten());
+    for member in &members {
+        let past = past_states(service, member);
+        assert!(!past.contains("offline"), "{member} was {past:?}");
+    }
+}
+
+/// SIGTERM ends it in time, with a TEARDOWN for every session.
+fn stop(fleet: &Fleet, mut service: Service) {
+    eventually(CONFIRMED, "sessions are open", || (fleet.sessions() > 10).then_some(()));
+    let asked = Instant::now();
+    service.process.signal("TERM");
+    let status = service.process.wait(STOPPED);
+    assert!(status.success(), "{status} after {:?}", asked.elapsed());
+    let left = fleet.sessions();
+    assert_eq!(left, 0, "sessions left; the service said:\n{}", service.process.output());
+}
+
+#[test]
+fn killed_again_and_again_it_keeps_a_timeline_without_gaps_or_storms() {
+    const KILLS: u32 = 50;
+    let fleet = Fleet::start(22_554);
+    let faulty: BTreeSet<String> = fleet.faults().into_iter().map(|(point, _, _)| point).collect();
+    let village = {
+        let service = fleet.serve();
+        eventually(FIRST_ROUND, "every point has a state", || {
+            states(&service).values().all(|(state, _)| state != "unknown").then_some(())
+        });
+        let point = service.items("/api/v1/points").into_iter().find(|point| !faulty.contains(&code(point)));
+        point.unwrap()["village"].as_str().unwrap().to_owned()
+    };
+    for kill in 0..KILLS {
+        let order = if kill % 2 == 0 { "cut" } else { "repair" };
+        assert_eq!(fleet.tell(&format!("{order} {village}")), "ok");
+        let service = fleet.serve();
+        // A different moment of each life: before the first look, while looks are under way, after the first results.
+        let judged = usize::try_from(kill % 3).unwrap() * 15;
+        eventually(FIRST_ROUND, "some points are judged", || {
+            let judged_now = states(&service).values().filter(|(state, _)| state != "unknown").count();
+            (judged_now >= judged).then_some(())
+        });
+        service.process.signal("KILL");
+    }
+    let service = fleet.serve();
+    wait_for_states(&service, "after the last start", |point| {
+        (!faulty.contains(point)).then(|| ("good".to_owned(), None))
+    });
+    for point in service.items("/api/v1/points") {
+        let (point, touched) = (code(&point), point["village"].as_str() == Some(&village));
+        let intervals = service.items(&format!("/api/v1/points/{point}/timeline"));
+        check_timeline(&point, &intervals);
+        if !touched && !faulty.contains(&point) {
+            let is_calm =
+                |interval: &&Value| ["good", "unknown"].contains(&interval["state"].as_str().unwrap());
+            let storm: Vec<&Value> = intervals.iter().filter(|interval| !is_calm(interval)).collect();
+            assert!(storm.is_empty(), "{point}: {storm:#?}");
+        }
+    }
+}
+
+fn instant(time: &Value) -> jiff::Timestamp {
+    time.as_str().unwrap().parse().unwrap()
+}
+
+/// Intervals follow each other without overlap or hole, and no two neighbours are the same.
+fn check_timeline(point: &str, intervals: &[Value]) {
+    assert!(!intervals.is_empty(), "{point} has no history");
+    for pair in intervals.windows(2) {
+        assert_eq!(pair[0]["end"], pair[1]["start"], "{point}: {pair:?}");
+        assert!(instant(&pair[0]["start"]) < instant(&pair[0]["end"]), "{point}: {pair:?}");
+        let condition = |interval: &Value| {
+            (interval["state"].clone(), interval["cause"].clone(), interval["detail"].clone())
+        };
+        assert_ne!(condition(&pair[0]), condition(&pair[1]), "{point}: {pair:?}");
+    }
+    let open = intervals.iter().filter(|interval| interval["end"].is_null()).count();
+    assert_eq!(open, 1, "{point}: {intervals:?}");
+}
