@@ -15,4 +15,5 @@ mod rtsp;
 mod simulator;
 mod store;
 mod support;
+#[cfg(feature = "simulate")]
 mod whole;

@@ -3,5 +3,7 @@
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a test that meets something else should stop")]
 
 pub(crate) mod postgres;
+#[cfg(feature = "simulate")]
 pub(crate) mod process;
+#[cfg(feature = "simulate")]
 pub(crate) mod service;
