@@ -12,9 +12,10 @@ use gstreamer_app as gst_app;
 use gstreamer_rtsp as gst_rtsp;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// What a media may hold unsent: two seconds; older pictures are dropped.
 const QUEUE_BYTES: u64 = 64 * 1024;
 const ROLE: &str = "viewer";
+/// Longest wait for the first picture of a media on PLAY; pictures come every 67 ms.
+const FIRST_PICTURE: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(5);
 
 /// Why the servers cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +65,12 @@ struct Feed {
     clip: Clip,
     /// Where the pictures go, and the next one; nowhere while nobody looks.
     source: Mutex<Option<(gst_app::AppSrc, usize)>>,
+    /// The media that was built last; gone when nobody looked.
+    media: gst::glib::WeakRef<gst_rtsp_server::RTSPMedia>,
 }
+
+/// What feeds the media of a server, by path.
+type Mounted = BTreeMap<String, Arc<Feed>>;
 
 /// Path of a shared media on the servers.
 pub fn media_path(media: usize) -> String {
@@ -80,8 +89,9 @@ impl Studio {
         let pool = gst_rtsp_server::RTSPSessionPool::new();
         let mut feeds = Vec::new();
         let mut serve = |auth: Option<gst_rtsp_server::RTSPAuth>| {
-            let mounts = mount_all(clips, auth.is_some(), &mut feeds)?;
-            serve(&context, &pool, &mounts, auth.as_ref())
+            let (mounts, mounted) = mount_all(clips, auth.is_some())?;
+            feeds.extend(mounted.values().cloned());
+            serve(&context, &pool, &mounts, mounted, auth.as_ref())
         };
         let (open, guarded) = (serve(None)?, serve(Some(users(secrets)))?);
         let main_loop = gst::glib::MainLoop::new(Some(&context), false);
@@ -142,6 +152,7 @@ fn serve(
     context: &gst::glib::MainContext,
     pool: &gst_rtsp_server::RTSPSessionPool,
     mounts: &gst_rtsp_server::RTSPMountPoints,
+    mounted: Mounted,
     auth: Option<&gst_rtsp_server::RTSPAuth>,
 ) -> Result<SocketAddr, StudioError> {
     let server = gst_rtsp_server::RTSPServer::new();
@@ -150,6 +161,14 @@ fn serve(
     server.set_session_pool(Some(pool));
     server.set_mount_points(Some(mounts));
     server.set_auth(auth);
+    let mounted = Arc::new(mounted);
+    server.connect_client_connected(move |_server, client| {
+        let mounted = Arc::clone(&mounted);
+        client.connect_pre_play_request(move |_client, context| {
+            await_first_picture(&mounted, context);
+            gst_rtsp::RTSPStatusCode::Ok
+        });
+    });
     // The source holds the server for as long as the context lives.
     let _source = server.attach(Some(context)).map_err(StudioError::Listen)?;
     Ok(SocketAddr::from(([127, 0, 0, 1], u16::try_from(server.bound_port()).unwrap_or(0))))
@@ -163,21 +182,37 @@ fn users(secrets: &[Secret]) -> gst_rtsp_server::RTSPAuth {
     auth
 }
 
+/// The media by path, and what feeds each.
 fn mount_all(
     clips: &[Clip],
     guarded: bool,
-    feeds: &mut Vec<Arc<Feed>>,
-) -> Result<gst_rtsp_server::RTSPMountPoints, StudioError> {
+) -> Result<(gst_rtsp_server::RTSPMountPoints, Mounted), StudioError> {
     let mounts = gst_rtsp_server::RTSPMountPoints::new();
+    let mut mounted = Mounted::new();
     let shared = (0..MEDIA).map(|media| (media_path(media), clip_of_media(media, coding(media))));
     let own = clips.iter().map(|clip| (clip_path(clip.name), clip.name));
     for (path, name) in shared.chain(own) {
         let clip = clips.iter().find(|clip| clip.name == name).ok_or(StudioError::NoClip(name))?;
-        let feed = Arc::new(Feed { clip: clip.clone(), source: Mutex::new(None) });
+        let media = gst::glib::WeakRef::new();
+        let feed = Arc::new(Feed { clip: clip.clone(), source: Mutex::new(None), media });
         mounts.add_factory(&path, factory(&feed, guarded));
-        feeds.push(feed);
+        mounted.insert(path, feed);
     }
-    Ok(mounts)
+    Ok((mounts, mounted))
+}
+
+/// gst-rtsp-server 1.22 aborts the process when PLAY comes before the first picture has reached the stream
+/// (`gst_rtsp_media_get_rates`), as it does on a busy machine. The picture is under way: it is waited for.
+fn await_first_picture(mounted: &Mounted, context: &gst_rtsp_server::RTSPContext) {
+    let Some(url) = context.uri() else { return };
+    // The first component is what stands before the first slash: nothing.
+    let path = url.decode_path_components().join("/");
+    let media = mounted.get(path.trim_end_matches('/')).and_then(|feed| feed.media.upgrade());
+    let Some(stream) = media.and_then(|media| media.stream(0)) else { return };
+    let deadline = Instant::now() + FIRST_PICTURE;
+    while stream.is_complete() && stream.rates().is_none() && Instant::now() < deadline {
+        std::thread::park_timeout(POLL);
+    }
 }
 
 fn factory(feed: &Arc<Feed>, guarded: bool) -> gst_rtsp_server::RTSPMediaFactory {
@@ -212,6 +247,7 @@ fn begin_feed(feed: &Feed, media: &gst_rtsp_server::RTSPMedia) {
     if let Some(source) = source.and_then(|source| source.downcast::<gst_app::AppSrc>().ok()) {
         feed.begin(source);
     }
+    feed.media.set(Some(media));
     media.connect_prepared(|media| {
         if let Some(session) = media.stream(0).and_then(|stream| stream.rtpsession()) {
             let interval = u64::try_from(REPORT_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
