@@ -127,15 +127,15 @@ impl Playing {
 
     /// The alarm time came: whether that means anything, or frames have moved it on.
     fn judge_time(&mut self, now: Duration, window: Duration) -> Option<Halt> {
+        if now > self.alarm_at + OWN_STALL {
+            return Some(Halt::StoodStill);
+        }
         let halt = if self.window_end(window).is_some_and(|end| end <= now) {
             Some(Halt::WindowFull)
         } else {
             let limit = self.patience.limit(&self.meter);
             (limit.at <= now).then_some(Halt::Overdue { stage: limit.stage, cause: limit.cause })
         };
-        if halt.is_some() && now > self.alarm_at + OWN_STALL {
-            return Some(Halt::StoodStill);
-        }
         if halt.is_none() {
             self.rearm(window);
         }
