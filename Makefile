@@ -37,6 +37,7 @@ test-api: ## every operation of the served API under schemathesis, which it inst
 bench: ## what the whole service costs, beside a TCP sink, ffmpeg, rtspsrc and ffprobe; about 12 minutes, on an idle machine
 	@deploy/packages.sh bench
 	$(CARGO) bench --locked --all-features --bench metrics
+	$(CARGO) bench --locked --all-features --bench store
 	$(CARGO) bench --locked --all-features --bench province
 	$(CARGO) bench --locked --all-features --bench fleet
 
