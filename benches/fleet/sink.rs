@@ -68,20 +68,16 @@ async fn pull(url: String, bytes: Arc<AtomicU64>, playing: Arc<AtomicUsize>) -> 
 async fn ask(stream: &mut BufReader<TcpStream>, request: &str) -> anyhow::Result<Option<String>> {
     stream.write_all(request.as_bytes()).await?;
     let (mut session, mut length, mut line) = (None, 0, String::new());
-    let mut is_status = true;
+    stream.read_line(&mut line).await?;
+    ensure!(line.contains(" 200 "), "{line}");
     loop {
         line.clear();
         stream.read_line(&mut line).await?;
-        ensure!(!is_status || line.contains(" 200 "), "{line}");
-        is_status = false;
         match line.trim_end().split_once(": ") {
             Some(("Session", value)) => session = value.split(';').next().map(str::to_owned),
             Some(("Content-Length", value)) => length = value.parse()?,
             Some(_) => {}
             None => break,
-        }
-        if line == "\r\n" {
-            break;
         }
     }
     stream.read_exact(&mut vec![0; length]).await?;
