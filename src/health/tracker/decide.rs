@@ -62,6 +62,8 @@ impl Tracker {
         let failed_at = self.links.get(failed.index()).map_or(now, |link| link.since());
         let at = match (machine.condition().state(), machine.failing()) {
             (State::Unreachable, _) => now,
+            // An outage of its own is kept already, up to the start of the link's; its failed looks go back further.
+            (State::NoVideo | State::Offline, _) => failed_at.min(now),
             (_, Some((failing, _))) => failing.first,
             (_, None) => failed_at.max(machine.conclusive()).min(now),
         };

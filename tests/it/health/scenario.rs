@@ -1,6 +1,6 @@
 //! Stories with one lesson each.
 
-use super::world::{Deed, Story, healthy, is_offline, world};
+use super::world::{Deed, Story, healthy, is_offline, second_of, world};
 use sharpeyes::domain::{Cause, ClockReading, Order, State};
 use std::time::Duration;
 
@@ -96,6 +96,17 @@ fn a_camera_that_died_in_the_outage_is_offline_after_it_with_the_outage_told() {
     let last = story.of(3).last().copied().unwrap();
     assert!(last.evidence.0.iter().any(|(word, _)| word == "outage_start"), "{last:?}");
     assert!(story.since(3) >= 900);
+}
+
+#[test]
+fn a_link_outage_leaves_the_outages_before_it_as_they_were() {
+    for cause in [Cause::ConnectTimeout, Cause::NoPackets] {
+        let story = world("V*=5").at(300).fail(3, cause.clone()).at(900).cut("V").until(1_500);
+        assert_eq!(story.words(3), format!("not_yet_probed good {cause} link_down:V"));
+        let own = second_of(story.of(3)[2].at);
+        assert!((300..=425).contains(&own), "{cause}: {own}");
+        assert!((900..=935).contains(&story.since(3)), "{cause}: {}", story.since(3));
+    }
 }
 
 #[test]
