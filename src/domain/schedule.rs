@@ -17,7 +17,7 @@ pub use entry::{Ended, Plan, Rules};
 use entry::{Entry, Place};
 pub use pace::Pace;
 use queue::Queues;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Assumed bit rate of a light look: a few hundred bytes of text.
@@ -59,23 +59,31 @@ pub struct Start {
 pub struct Schedule {
     rules: Rules,
     entries: BTreeMap<PointCode, Entry>,
+    /// The points that a link cuts off: it goes down without a walk over all of them.
+    behind: BTreeMap<LinkCode, BTreeSet<PointCode>>,
     queues: Queues,
     canaries: Canaries,
     budgets: Budgets,
     running_count: usize,
+    /// Kept sessions under way, the longest one first.
+    kept: BTreeSet<Key>,
 }
 
 impl Schedule {
     /// An empty schedule.
     pub fn new(rules: Rules, budgets: Budgets) -> Self {
-        let (entries, queues, canaries) = Default::default();
-        Self { rules, entries, queues, canaries, budgets, running_count: 0 }
+        let (entries, behind, queues, canaries, kept) = Default::default();
+        Self { rules, entries, behind, queues, canaries, budgets, running_count: 0, kept }
     }
 
     /// Takes a new point, or the new plan of a known one. A look that runs goes on until [`Schedule::finished`].
     pub fn put(&mut self, plan: Plan, now: Timestamp) {
         let point = plan.point;
         self.withdraw(point);
+        self.leave_links(point);
+        for link in &plan.needs {
+            self.behind.entry(link.clone()).or_default().insert(point);
+        }
         let cut = self.canaries.join(&plan);
         let is_cut = !cut.is_empty();
         let due = match self.entries.get_mut(&point) {
@@ -98,6 +106,7 @@ impl Schedule {
     /// Forgets a point. A look that runs is forgotten when it ends.
     pub fn remove(&mut self, point: PointCode) {
         self.withdraw(point);
+        self.leave_links(point);
         match self.entries.get_mut(&point) {
             Some(entry) if entry.is_running() => entry.gone = true,
             _ => {
@@ -129,6 +138,9 @@ impl Schedule {
                         self.queues.withdraw(&entry.place, (key, point), entry.due);
                         entry.place = Place::Running { grant, look, since: now };
                         self.running_count += 1;
+                        if look == Look::Continuous {
+                            self.kept.insert((now, point));
+                        }
                         return Some(Start { point, look, lag });
                     }
                     Err(resource) => resource,
@@ -142,10 +154,11 @@ impl Schedule {
     /// Notes that a look ended and plans the next one. `random` (0 up to 1) is the jitter of the retry ladder.
     pub fn finished(&mut self, point: PointCode, ended: Ended, now: Timestamp, random: f64) {
         let Some(entry) = self.entries.get_mut(&point) else { return };
-        let Place::Running { grant, look, .. } = std::mem::replace(&mut entry.place, Place::Suppressed)
+        let Place::Running { grant, look, since } = std::mem::replace(&mut entry.place, Place::Suppressed)
         else {
             return;
         };
+        self.kept.remove(&(since, point));
         self.running_count = self.running_count.saturating_sub(1);
         if ended == Ended::Limited {
             // The sessions that fill a recorder may be our own: ask for as many as it served from now on.
@@ -184,16 +197,11 @@ impl Schedule {
 
     /// Stops looking at the points behind a dead link, but for one canary at a time.
     pub fn link_down(&mut self, link: &LinkCode, now: Timestamp) {
-        let members: Vec<PointCode> = self
-            .entries
-            .values_mut()
-            .filter(|entry| entry.plan.needs.contains(link))
-            .map(|entry| {
-                entry.cut.insert(link.clone());
-                entry.plan.point
-            })
-            .collect();
+        let members: Vec<PointCode> = self.behind.get(link).into_iter().flatten().copied().collect();
         for point in &members {
+            if let Some(entry) = self.entries.get_mut(point) {
+                entry.cut.insert(link.clone());
+            }
             self.withdraw(*point);
         }
         self.canaries.link_down(link, members, now);
@@ -234,13 +242,14 @@ impl Schedule {
             return Vec::new();
         }
         let ran_long = now.minus(self.rules.period);
-        let holds_up = |entry: &&Entry| match &entry.place {
-            Place::Running { grant, look: Look::Continuous, since } => {
-                *since <= ran_long && self.queues.parked_at().any(|resource| grant.holds(resource))
+        let holds_up = |point: &PointCode| match self.entries.get(point).map(|entry| &entry.place) {
+            Some(Place::Running { grant, .. }) => {
+                self.queues.parked_at().any(|resource| grant.holds(resource))
             }
-            Place::Running { .. } | Place::Due | Place::Ready | Place::Parked(_) | Place::Suppressed => false,
+            Some(Place::Due | Place::Ready | Place::Parked(_) | Place::Suppressed) | None => false,
         };
-        self.entries.values().filter(holds_up).map(|entry| entry.plan.point).collect()
+        let kept_long = self.kept.iter().take_while(|(since, _)| *since <= ran_long).map(|(_, point)| *point);
+        kept_long.filter(holds_up).collect()
     }
 
     /// Due looks that have not started.
@@ -309,6 +318,18 @@ impl Schedule {
             entry.due = due;
             entry.place = Place::Due;
             self.queues.make_due(point, due);
+        }
+    }
+
+    /// Takes a point off the links that it needed until now.
+    fn leave_links(&mut self, point: PointCode) {
+        let Some(entry) = self.entries.get(&point) else { return };
+        for link in &entry.plan.needs {
+            let Some(members) = self.behind.get_mut(link) else { continue };
+            members.remove(&point);
+            if members.is_empty() {
+                self.behind.remove(link);
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use super::*;
 use crate::domain::budget::HostName;
 use crate::domain::{PointClass, WatchMode};
 use proptest::prelude::{Just, Strategy, prop, prop_oneof, proptest};
-use std::collections::BTreeSet;
 
 const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
@@ -200,6 +199,23 @@ fn behind_a_dead_link_one_canary_at_a_time_is_looked_at_in_turn() {
     simulation.starts.clear();
     simulation.run(seconds(40), seconds(1), |_| GOOD);
     assert!((0..10).all(|index| !simulation.starts_of(index).is_empty()), "all looked at after the repair");
+}
+
+#[test]
+fn a_dead_link_cuts_off_those_that_need_it_now() {
+    let mut schedule = schedule(WIDE, 3);
+    schedule.put(plan(1, 1, &[0]), START);
+    schedule.put(plan(2, 2, &[0]), START);
+    schedule.put(plan(1, 1, &[5]), START);
+    schedule.remove(code(2));
+    schedule.put(plan(3, 3, &[0]), START);
+    schedule.link_down(&link(0), START);
+    for (index, expected) in [(1, true), (3, false)] {
+        schedule.look_soon(code(index), START);
+        let is_cut = matches!(schedule.entries[&code(index)].place, Place::Suppressed);
+        assert_eq!(!is_cut, expected, "{index}");
+    }
+    assert_eq!(schedule.behind.len(), 2, "links without a point are forgotten");
 }
 
 #[test]
