@@ -1,7 +1,7 @@
 //! What is known of one point in one window: sums per state and outages, with and without exclusions.
 
 use crate::domain::timeline::{self, Outage, Span, StateMillis, Tally, View};
-use crate::domain::{State, Timestamp, Window};
+use crate::domain::{State, Window};
 
 /// Whether exclusions have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +54,6 @@ impl History {
             (Basis::Raw, Some(raw)) => raw,
             (Basis::Raw, None) | (Basis::Adjusted, _) => &self.adjusted,
         }
-    }
-
-    /// Whether an outage runs across the start of the window, so that its beginning must be looked for before it.
-    pub fn begins_in_outage(&self, start: Timestamp) -> bool {
-        let at_start = |outages: &[Outage]| outages.first().is_some_and(|outage| outage.start <= start);
-        at_start(&self.adjusted) || self.raw.as_deref().is_some_and(at_start)
     }
 }
 
@@ -119,6 +113,7 @@ fn median(sorted: &[u64]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
 
     fn window(start: i64, end: i64) -> Window {
         Window::new(Timestamp::from_millis(start), Timestamp::from_millis(end)).unwrap()
@@ -147,7 +142,6 @@ mod tests {
             history.outages(Basis::Adjusted).iter().map(|outage| outage.down_ms).collect();
         assert_eq!(repairs, [80, 10]);
         assert_eq!(history.tally.raw.of(State::Offline), 30);
-        assert!(history.begins_in_outage(Timestamp::from_millis(100)));
         let times = RepairTimes::of([&history].into_iter(), window(100, 200), Basis::Adjusted);
         assert_eq!((times.closed, times.open, times.failures), (2, 0, 1));
         assert_eq!((times.mean_ms, times.median_ms, times.p90_ms), (Some(45), Some(45), Some(80)));
