@@ -308,16 +308,22 @@ impl Machine {
             .then(|| propose(&failing.cause, failing.same_state))
     }
 
+    /// One clean proof. Pictures with a fault end `unreachable`, too, for something came through: to `good` where that was
+    /// proven before and the fault is new, else to what they show.
     fn first_proof(&self) -> Option<Proposal> {
-        match (self.clean, self.video, self.condition.state()) {
-            (Some(clean), _, _) => {
-                Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count })
-            }
-            (None, Some(video), State::Unreachable) => {
-                Some(Proposal { to: Condition::Good, at: video.first, looks: video.count })
-            }
-            _ => None,
+        if let Some(clean) = self.clean {
+            return Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count });
         }
+        let video = self.video.filter(|_| self.condition.state() == State::Unreachable)?;
+        let shown = self.faulty.as_ref().filter(|_| self.before != Some(Condition::Good));
+        let to = shown.map_or(Condition::Good, |faulty| Condition::Because(self.known_fault(faulty)));
+        Some(Proposal { to, at: video.first, looks: video.count })
+    }
+
+    /// The fault that was confirmed before, while it is still seen; else the worst one seen.
+    fn known_fault(&self, faulty: &Faulting) -> Cause {
+        let known = self.before.as_ref().and_then(Condition::cause);
+        known.filter(|known| faulty.faults.contains(known)).unwrap_or(&faulty.worst).clone()
     }
 
     /// Nothing was measured: the newest reason of a skipped look, else staleness.
@@ -561,6 +567,22 @@ mod tests {
         check("not_yet_probed", "100 loss 130 loss 160 loss", "100 loss");
         check("not_yet_probed", "100 connect_timeout 130 connect_timeout", "");
         check("stale", "100 connect_timeout 130 no_route 160 no_route", "100 no_route");
+    }
+
+    #[test]
+    fn a_point_behind_a_repaired_link_is_what_its_first_pictures_show() {
+        let cut_off = |before: &str| {
+            let mut machine = Machine::new(condition(before), at(0));
+            machine.enter(Condition::Because(Cause::LinkDown("V".parse().unwrap())), at(50));
+            machine
+        };
+        check_from(&mut cut_off("good"), "100 loss", "100 good");
+        check_from(&mut cut_off("good"), "100 loss 130 loss 160 loss 190 loss", "100 good 130 loss");
+        check_from(&mut cut_off("loss"), "100 good", "100 good");
+        check_from(&mut cut_off("loss"), "100 loss", "100 loss");
+        check_from(&mut cut_off("loss"), "100 clock_wrong", "100 clock_wrong");
+        check_from(&mut cut_off("connect_timeout"), "100 loss", "100 loss");
+        check_from(&mut cut_off("loss"), "100 pictures", "");
     }
 
     #[test]
