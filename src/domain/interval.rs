@@ -37,6 +37,13 @@ impl Provenance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence(pub Vec<(Cow<'static, str>, String)>);
 
+impl Evidence {
+    /// The value behind a word.
+    pub fn get(&self, word: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == word).map(|(_, value)| value.as_str())
+    }
+}
+
 /// `[start, end)` of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateInterval {

@@ -72,8 +72,9 @@ pub fn point_changed(transition: &Transition) {
     METRICS.transitions.inc();
     let cause = transition.to.cause().map_or("", |cause| cause.as_str());
     let detail = transition.to.cause().and_then(|cause| cause.detail()).unwrap_or("");
+    let first_round = transition.evidence.get("first_round").is_some();
     tracing::debug!(point.id = %transition.point, from = %transition.from.state(), to = %transition.to.state(), cause, detail,
-        since = %transition.at, "point {} changed from {} to {}", transition.point, transition.from.state(), transition.to.state());
+        first_round, since = %transition.at, "point {} changed from {} to {}", transition.point, transition.from.state(), transition.to.state());
 }
 
 /// A link went down, came up or fell under suspicion: the one root cause behind its members.
@@ -238,7 +239,7 @@ fn unix_seconds(at: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cause, Look, StageTimes};
+    use crate::domain::{Cause, Condition, Evidence, Look, Provenance, StageTimes};
     use crate::telemetry::metric::render;
 
     #[test]
@@ -268,6 +269,47 @@ mod tests {
         ] {
             assert!(text.contains(series), "{series}");
         }
+    }
+
+    /// Where a test lets the log write to.
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_first_round_is_logged_as_one() {
+        let check = |evidence: Evidence, expected| {
+            let transition = Transition {
+                point: "23052100001320000001".parse().unwrap(),
+                at: Timestamp::from_seconds(1),
+                decided: Timestamp::from_seconds(2),
+                from: Condition::Because(Cause::MonitorDown),
+                to: Condition::Good,
+                evidence,
+                provenance: Provenance::Probe,
+            };
+            let written = Written::default();
+            let writer = written.clone();
+            let log = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .finish();
+            tracing::subscriber::with_default(log, || point_changed(&transition));
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains(expected), "{text}");
+        };
+        check(Evidence(vec![("first_round".into(), "true".to_owned())]), "first_round=true");
+        check(Evidence::default(), "first_round=false");
     }
 
     #[test]
