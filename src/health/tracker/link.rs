@@ -262,19 +262,29 @@ impl Tracker {
     /// Time for the links: inference, suspicions that want another probe, verdicts that became stale.
     pub(super) fn tick_links(&mut self, now: Timestamp) {
         self.infer_links(now);
-        for id in self.tree.top_down().to_vec() {
-            let Some(machine) = self.links.get_mut(id.index()) else { continue };
-            let suspected = machine.suspicion().is_some();
-            if suspected || machine.status() == LinkStatus::Down {
-                self.touched_links.insert(id);
-            }
-            if machine.probe_due(&self.settings.rules).is_some_and(|due| due <= now) {
+        let rules = self.settings.rules;
+        for id in self.restless_links(now) {
+            let Some(machine) = self.links.get(id.index()) else { continue };
+            let (probe_due, is_stale) = (machine.probe_due(&rules), machine.is_stale(&rules, now));
+            self.touched_links.insert(id);
+            if probe_due.is_some_and(|due| due <= now) {
                 self.order_probe(id, now);
             }
-            if self.links.get(id.index()).is_some_and(|link| link.is_stale(&self.settings.rules, now)) {
+            if is_stale {
                 self.expire_link(id, now);
             }
         }
+    }
+
+    /// The links that time alone concerns; of a quiet network none.
+    fn restless_links(&self, now: Timestamp) -> Vec<LinkId> {
+        let is_restless = |link: &LinkMachine| {
+            link.suspicion().is_some()
+                || link.status() == LinkStatus::Down
+                || link.is_stale(&self.settings.rules, now)
+        };
+        let links = self.tree.top_down().iter().copied();
+        links.filter(|id| self.links.get(id.index()).is_some_and(is_restless)).collect()
     }
 
     fn expire_link(&mut self, id: LinkId, now: Timestamp) {

@@ -1,7 +1,9 @@
 //! Exclusions: an overlay on the points; what is measured goes on beneath it.
 
 use super::Tracker;
-use crate::domain::{Cause, Exclusion, ExclusionScope, LinkCode, PointCode, Timestamp};
+use super::tracked::Tracked;
+use crate::domain::path::LinkId;
+use crate::domain::{Cause, Exclusion, ExclusionScope, PointCode, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,18 +38,22 @@ impl Tracker {
     }
 
     fn points_meant(&self, exclusion: &Exclusion) -> Vec<PointCode> {
-        if let ExclusionScope::Points(points) = &exclusion.scope {
-            return points.clone();
-        }
-        let mut meant = Vec::new();
-        for point in &self.points {
-            let Some(record) = self.inventory.points.get(&point.code) else { continue };
-            let links = point.link.map_or(&[][..], |link| self.tree.ancestors(link));
-            let path: Vec<LinkCode> = links.iter().filter_map(|id| self.tree.code(*id).cloned()).collect();
-            if exclusion.covers(record, &path) {
-                meant.push(point.code);
+        match &exclusion.scope {
+            ExclusionScope::Points(points) => points.clone(),
+            ExclusionScope::Link(link) => {
+                self.tree.id(link).map_or_else(Vec::new, |id| self.points_behind(id))
+            }
+            ExclusionScope::Site(_) | ExclusionScope::Division(_) => {
+                let records = self.points.iter().filter_map(|point| self.inventory.points.get(&point.code));
+                records.filter(|record| exclusion.covers(record, &[])).map(|record| record.code).collect()
             }
         }
-        meant
+    }
+
+    /// The points whose path begins at or passes the link.
+    fn points_behind(&self, id: LinkId) -> Vec<PointCode> {
+        let passes =
+            |point: &&Tracked| point.link.is_some_and(|link| self.tree.ancestors(link).contains(&id));
+        self.points.iter().filter(passes).map(|point| point.code).collect()
     }
 }
