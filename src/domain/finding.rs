@@ -39,6 +39,11 @@ pub enum Order {
     ProbeLink(LinkCode),
     /// A link is down: of the points behind it look at one only (the canary), until it is up again.
     LinkDown(LinkCode),
-    /// A link is up again.
-    LinkUp(LinkCode),
+    /// A link is up again: look at all of the points behind it.
+    LinkUp {
+        /// The link.
+        link: LinkCode,
+        /// Starts are spread over this time.
+        spread: Duration,
+    },
 }

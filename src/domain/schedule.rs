@@ -207,14 +207,13 @@ impl Schedule {
         self.canaries.link_down(link, members, now);
     }
 
-    /// Looks again at the points behind a link that came up, spread over a short time.
-    pub fn link_up(&mut self, link: &LinkCode, now: Timestamp) {
-        let recovery = self.rules.recovery_spread();
+    /// Looks again at the points behind a link that came up, spread over the given time.
+    pub fn link_up(&mut self, link: &LinkCode, over: Duration, now: Timestamp) {
         for point in self.canaries.link_up(link) {
             let Some(entry) = self.entries.get_mut(&point) else { continue };
             entry.cut.remove(link);
             if entry.cut.is_empty() && matches!(entry.place, Place::Suppressed) {
-                let due = now.plus(spread(point.as_str(), recovery));
+                let due = now.plus(spread(point.as_str(), over));
                 entry.full_look_at(due);
                 self.make_due(point, due);
             }

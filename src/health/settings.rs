@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// A point or link waits this many confirmation times for the verdict on what lies above it.
 const HOLD_CONFIRMATIONS: u32 = 3;
+/// After a repair the points behind a link are looked at within this share of the period, not all at once.
+const RECOVERY_SHARE: u32 = 5;
 /// Without a tick for this long the looks under way are void: our process stood still, not the cameras.
 const STALL: Duration = Duration::from_secs(5);
 /// ..and for this long it was an outage of ours, like a restart. Half of the shortest sensible confirmation.
@@ -24,6 +26,8 @@ pub struct TrackerSettings {
     pub suspicion: SuspicionLimits,
     /// Longest wait of a point for the verdict on its links.
     pub hold: Duration,
+    /// Points behind a repaired link are looked at over this time, many of them over up to twice as long.
+    pub recovery: Duration,
     /// A stall longer than this voids the looks under way.
     pub stall: Duration,
     /// A stall longer than this is an outage of ours.
@@ -57,6 +61,7 @@ impl TrackerSettings {
                 window: rules.confirm_time,
             },
             hold: rules.confirm_time * HOLD_CONFIRMATIONS,
+            recovery: watch.period / RECOVERY_SHARE,
             stall: STALL,
             outage: OUTAGE,
             merge_gap: Duration::ZERO,

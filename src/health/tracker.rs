@@ -60,6 +60,8 @@ pub struct Tracker {
     any_answered: bool,
     touched_points: BTreeSet<usize>,
     touched_links: BTreeSet<LinkId>,
+    /// Points that an explanation for their failure has left, to be looked at after this step.
+    released_points: BTreeSet<PointCode>,
     /// Points whose look failed: on the first failure their neighbours are asked.
     failed_points: BTreeSet<usize>,
     /// Links without a probe's answer behind which looks fail, with the start of the newest failed one: inferred at the
@@ -109,6 +111,7 @@ impl Tracker {
             any_answered: false,
             touched_points: BTreeSet::new(),
             touched_links: BTreeSet::new(),
+            released_points: BTreeSet::new(),
             failed_points: BTreeSet::new(),
             silent_links: BTreeMap::new(),
             canaries: BTreeSet::new(),
@@ -291,6 +294,7 @@ impl Tracker {
             self.settle_link(id, now);
         }
         self.order_canaries();
+        self.order_released();
         for index in std::mem::take(&mut self.failed_points) {
             self.ask_neighbours(index, now);
         }

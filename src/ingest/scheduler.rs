@@ -224,7 +224,7 @@ impl Scheduler {
                 }
             }
             Order::LinkDown(link) => self.schedule.link_down(&link, now),
-            Order::LinkUp(link) => self.schedule.link_up(&link, now),
+            Order::LinkUp { link, spread: over } => self.schedule.link_up(&link, over, now),
             Order::ProbeLink(_) => {}
         }
     }

@@ -78,7 +78,7 @@ impl Prober {
     fn obey(&mut self, order: &Order) {
         match order {
             Order::ProbeLink(link) => self.plan.hurry(link, Instant::now()),
-            Order::LookSoon { .. } | Order::LinkDown(_) | Order::LinkUp(_) => {}
+            Order::LookSoon { .. } | Order::LinkDown(_) | Order::LinkUp { .. } => {}
         }
     }
 

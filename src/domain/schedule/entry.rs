@@ -38,11 +38,6 @@ impl Rules {
         self.period / 5
     }
 
-    /// After a link came up its points are looked at within a tenth of the period.
-    pub(super) fn recovery_spread(&self) -> Duration {
-        self.period / 10
-    }
-
     /// A dead link gets one look per fifth of the period.
     pub(super) fn canary_period(&self) -> Duration {
         (self.period / 5).max(self.retry_first)

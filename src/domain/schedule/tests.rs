@@ -195,7 +195,7 @@ fn behind_a_dead_link_one_canary_at_a_time_is_looked_at_in_turn() {
     assert!(simulation.starts_of(10).len() >= 2, "a point on another link goes on");
 
     let up = simulation.now;
-    simulation.schedule.link_up(&link(0), up);
+    simulation.schedule.link_up(&link(0), seconds(30), up);
     simulation.starts.clear();
     simulation.run(seconds(40), seconds(1), |_| GOOD);
     assert!((0..10).all(|index| !simulation.starts_of(index).is_empty()), "all looked at after the repair");
@@ -354,7 +354,7 @@ proptest! {
                 Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),
                 Step::Remove(point) => schedule.remove(code(point)),
                 Step::Down(at) => schedule.link_down(&link(at), now),
-                Step::Up(at) => schedule.link_up(&link(at), now),
+                Step::Up(at) => schedule.link_up(&link(at), seconds(5), now),
                 Step::Soon(point) => schedule.look_soon(code(point), now.plus(seconds(3))),
                 Step::Wait(span) => now = now.plus(seconds(span)),
             }

@@ -52,8 +52,12 @@ impl Tracker {
         // Places in the old tree mean nothing in the new one: every canary is ordered anew.
         let canaries = std::mem::take(&mut self.canaries);
         let codes: Vec<&LinkCode> = before.links.keys().collect();
-        let released = canaries.iter().filter_map(|id| codes.get(id.index()).copied().cloned());
-        self.effects.orders.extend(released.map(Order::LinkUp));
+        let released: Vec<Order> = canaries
+            .iter()
+            .filter_map(|id| Some((codes.get(id.index())?, self.recovery_spread(*id))))
+            .map(|(link, spread)| Order::LinkUp { link: (*link).clone(), spread })
+            .collect();
+        self.effects.orders.extend(released);
         self.canaries_changed = true;
     }
 

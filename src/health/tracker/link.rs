@@ -15,8 +15,6 @@ use std::time::Duration;
 const NEIGHBOURS: usize = 3;
 /// A link is not probed by order more often than this.
 const PROBE_STEP: Duration = Duration::from_secs(2);
-/// Members of a link that came back are looked at over this time; larger outages take the longer one.
-const RECOVERY_SPREAD: (u64, u64) = (60, 120);
 
 /// How a link lies in the network, and when it was last asked about.
 #[derive(Clone, Debug)]
@@ -186,10 +184,16 @@ impl Tracker {
         }
         let cut_off = self.release(&below, at);
         self.touch_points_of(&below);
-        if !cut_off.is_empty() {
-            let count = u64::try_from(cut_off.len()).unwrap_or(u64::MAX);
-            let spread = Duration::from_secs(count.clamp(RECOVERY_SPREAD.0, RECOVERY_SPREAD.1));
-            self.effects.orders.push(Order::LookSoon { points: cut_off, spread });
+        self.released_points.extend(cut_off);
+    }
+
+    /// Looks at the points that links have released: ordered after those links are told to be up, for until then the
+    /// watchers look at a canary only.
+    pub(super) fn order_released(&mut self) {
+        let points: Vec<PointCode> = std::mem::take(&mut self.released_points).into_iter().collect();
+        if !points.is_empty() {
+            let spread = self.spread_of(u64::try_from(points.len()).unwrap_or(u64::MAX));
+            self.effects.orders.push(Order::LookSoon { points, spread });
         }
     }
 
@@ -240,9 +244,23 @@ impl Tracker {
         let wanted: BTreeSet<LinkId> = failed.filter(|id| !self.is_bypassed(*id)).collect();
         let before = std::mem::replace(&mut self.canaries, wanted);
         let code = |id: &LinkId| self.tree.code(*id).cloned();
-        let up = before.difference(&self.canaries).filter_map(code).map(Order::LinkUp);
+        let up = |id: &LinkId| Some(Order::LinkUp { link: code(id)?, spread: self.recovery_spread(*id) });
+        let up = before.difference(&self.canaries).filter_map(up);
         let down = self.canaries.difference(&before).filter_map(code).map(Order::LinkDown);
-        self.effects.orders.extend(up.chain(down));
+        let orders: Vec<Order> = up.chain(down).collect();
+        self.effects.orders.extend(orders);
+    }
+
+    /// The time over which the points behind a link are looked at after its repair.
+    pub(super) fn recovery_spread(&self, id: LinkId) -> Duration {
+        let members = self.layout.get(id.index()).map_or(0, |layout| layout.members);
+        self.spread_of(members.into())
+    }
+
+    /// One look a second, within bounds.
+    fn spread_of(&self, looks: u64) -> Duration {
+        let least = self.settings.recovery;
+        Duration::from_secs(looks).clamp(least, least * 2)
     }
 
     fn is_bypassed(&self, id: LinkId) -> bool {
@@ -464,10 +482,7 @@ impl Tracker {
                 waiting.push(point.code);
             }
         }
-        let spread = Duration::from_secs(RECOVERY_SPREAD.0);
-        self.effects
-            .orders
-            .extend((!waiting.is_empty()).then_some(Order::LookSoon { points: waiting, spread }));
+        self.released_points.extend(waiting);
     }
 
     pub(super) const fn rules(&self) -> &Rules {

@@ -216,7 +216,7 @@ impl Task {
         let (queue, is_wish) = match order {
             Order::LookSoon { .. } => (&mut self.to_ingest, true),
             Order::ProbeLink(_) => (&mut self.to_links, true),
-            Order::LinkDown(_) | Order::LinkUp(_) => (&mut self.to_ingest, false),
+            Order::LinkDown(_) | Order::LinkUp { .. } => (&mut self.to_ingest, false),
         };
         if queue.len() < ORDER_LIMIT || !is_wish {
             queue.push_back(order);

@@ -87,8 +87,9 @@ fn an_outage_survives_a_new_inventory() {
     tracker.change_inventory(Arc::new(inventory), at(81));
     let effects = tracker.take_effects();
     assert_eq!(effects.transitions, []);
-    let dead = "V".parse().unwrap();
-    assert_eq!(effects.orders, [Order::LinkUp("V".parse().unwrap()), Order::LinkDown(dead)]);
+    let dead: sharpeyes::domain::LinkCode = "V".parse().unwrap();
+    let up = Order::LinkUp { link: dead.clone(), spread: Duration::from_secs(24) };
+    assert_eq!(effects.orders, [up, Order::LinkDown(dead)]);
     let snapshot = tracker.snapshot(at(82));
     assert_eq!(snapshot.roots.len(), 1);
     assert!(snapshot.points.iter().all(|point| point.measured.state() == State::Unreachable));

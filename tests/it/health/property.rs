@@ -204,7 +204,7 @@ proptest! {
         for (second, order) in &story.orders {
             match order {
                 Order::LinkDown(link) => prop_assert!(down.insert(link.clone()), "{link} twice down at {second}"),
-                Order::LinkUp(link) => prop_assert!(down.remove(link), "{link} up without down at {second}"),
+                Order::LinkUp { link, .. } => prop_assert!(down.remove(link), "{link} up without down at {second}"),
                 Order::LookSoon { .. } | Order::ProbeLink(_) => {}
             }
         }

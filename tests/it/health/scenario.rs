@@ -187,13 +187,18 @@ fn faults_of_the_stream_are_confirmed_and_named() {
 fn a_dead_link_leaves_one_canary_and_its_members_are_looked_at_after_it() {
     let story = world("V*=9").at(300).cut("V").at(900).repair("V").until(1_500);
     let down = story.orders.iter().filter(|(_, order)| matches!(order, Order::LinkDown(_))).count();
-    let up = story.orders.iter().filter(|(_, order)| matches!(order, Order::LinkUp(_))).count();
+    let up = story.orders.iter().filter(|(_, order)| matches!(order, Order::LinkUp { .. })).count();
     assert_eq!((down, up), (1, 1));
     let spread = story.orders.iter().find_map(|(_, order)| match order {
         Order::LookSoon { points, spread } if points.len() == 9 => Some(spread.as_secs()),
         _ => None,
     });
-    assert_eq!(spread, Some(60));
+    assert_eq!(spread, Some(24));
+    let orders = || story.orders.iter().map(|(_, order)| order);
+    let up = orders().position(|order| matches!(order, Order::LinkUp { .. })).unwrap();
+    let looks =
+        orders().position(|order| matches!(order, Order::LookSoon { points, .. } if points.len() == 9));
+    assert!(Some(up) < looks, "watchers look at a canary only until the link is up");
 }
 
 #[test]

@@ -467,7 +467,7 @@ impl Run {
             }
             Order::ProbeLink(link) => drop(self.probe_due.insert(link.clone(), second + 1)),
             Order::LinkDown(link) => drop(self.canaries_only.insert(link.clone())),
-            Order::LinkUp(link) => drop(self.canaries_only.remove(link)),
+            Order::LinkUp { link, .. } => drop(self.canaries_only.remove(link)),
         }
     }
 

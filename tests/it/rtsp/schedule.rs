@@ -292,7 +292,8 @@ async fn behind_a_dead_link_only_a_canary_is_looked_at() {
     }
     assert!(began.elapsed() > millis(600), "five canaries a second, not forty points: {:?}", began.elapsed());
 
-    watching.orders.send(Order::LinkUp(link("uplink"))).await.unwrap();
+    let up = Order::LinkUp { link: link("uplink"), spread: millis(200) };
+    watching.orders.send(up).await.unwrap();
     let mut seen = BTreeSet::new();
     while seen.len() < 40 {
         seen.insert(watching.next_where(is_video).await.point);
