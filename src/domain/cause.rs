@@ -259,6 +259,12 @@ impl Cause {
     pub const fn is_network_layer(&self) -> bool {
         matches!(self, Self::NoRoute | Self::ConnectRefused | Self::ConnectTimeout)
     }
+
+    /// Whether our own network may be the reason: names are resolved on our side, so that one which is not found says
+    /// nothing about the links to the device.
+    pub const fn may_be_our_network(&self) -> bool {
+        self.is_network_layer() || matches!(self, Self::NameNotResolved)
+    }
 }
 
 impl fmt::Display for Cause {

@@ -151,6 +151,12 @@ impl Machine {
         failing.cause.is_network_layer().then_some(failing.same_state)
     }
 
+    /// As [`Machine::failing_network`], for causes that our own network may be the reason of.
+    pub fn failing_perhaps_by_us(&self) -> Option<Streak> {
+        let failing = self.failed.as_ref()?;
+        failing.cause.may_be_our_network().then_some(failing.same_state)
+    }
+
     /// A fault that is seen but hidden behind the confirmed one is no suspicion.
     fn is_explained(&self, suspect: &Cause) -> bool {
         self.condition.state() == State::Degraded

@@ -1,7 +1,8 @@
 //! Self-suspicion: if most of everything fails at once, our own network is suspected first.
 //!
 //! Counts what was looked at within a window, once each, by its newest result. Points that were dead before say nothing
-//! about us and are not reported here. While most of the link probes are answered, our own network works.
+//! about us and are not reported here. While most of the link probes are answered, our own network works. A suspicion is
+//! bounded: what fails for longer than our own network would be left broken is called by its own name in the end.
 
 use crate::domain::{LinkCode, Outcome, PointCode, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +17,28 @@ pub struct SuspicionLimits {
     pub least_points: usize,
     /// ..within this time. Not longer than the confirmation, so that it speaks before any point is called offline.
     pub window: Duration,
+    /// A suspicion that nothing has cleared is given up after this time, and not raised again before most answers.
+    pub longest: Duration,
+}
+
+/// A suspicion began or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// We suspect ourselves.
+    Raised,
+    /// Most of what is looked at answers again.
+    Cleared,
+    /// Nothing has cleared it for too long: it is not us.
+    GivenUp,
+}
+
+/// Where we stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stance {
+    Trusting,
+    Suspecting(Timestamp),
+    /// A suspicion was given up and most still fails.
+    Resigned,
 }
 
 /// What a look or probe says about our own network.
@@ -33,7 +56,7 @@ impl Sign {
     pub fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
             Outcome::Video(_) | Outcome::Answered(_) => Some(Self::Alive),
-            Outcome::Failed(failure) if failure.cause.is_network_layer() => Some(Self::NetworkFailure),
+            Outcome::Failed(failure) if failure.cause.may_be_our_network() => Some(Self::NetworkFailure),
             Outcome::Failed(failure) => failure.status.map(|_| Self::Alive),
             Outcome::NotLooked(_) => None,
         }
@@ -90,13 +113,13 @@ pub struct Suspicion {
     limits: SuspicionLimits,
     points: Recent<PointCode>,
     links: Recent<LinkCode>,
-    since: Option<Timestamp>,
+    stance: Stance,
 }
 
 impl Suspicion {
     /// Suspects nothing.
     pub const fn new(limits: SuspicionLimits) -> Self {
-        Self { limits, points: Recent::new(), links: Recent::new(), since: None }
+        Self { limits, points: Recent::new(), links: Recent::new(), stance: Stance::Trusting }
     }
 
     /// Takes a look at a point.
@@ -109,9 +132,9 @@ impl Suspicion {
         self.links.observe(link, at, sign);
     }
 
-    /// Since when we suspect ourselves.
-    pub const fn since(&self) -> Option<Timestamp> {
-        self.since
+    /// Whether we suspect ourselves.
+    pub const fn is_raised(&self) -> bool {
+        matches!(self.stance, Stance::Suspecting(_))
     }
 
     /// Points that failed, and that were looked at, within the window.
@@ -119,21 +142,43 @@ impl Suspicion {
         (self.points.failed, self.points.newest.len())
     }
 
-    /// Decides at `now`; returns whether the answer changed. Too few looks leave it as it is.
-    pub fn decide(&mut self, now: Timestamp) -> bool {
+    /// Decides at `now`; returns what changed. It takes enough points to raise a suspicion, but any answer may end it.
+    pub fn decide(&mut self, now: Timestamp) -> Option<Turn> {
         let limit = now.minus(self.limits.window);
         self.points.forget_before(limit);
         self.links.forget_before(limit);
-        if self.points.newest.len() < self.limits.least_points {
-            return false;
+        match self.stance {
+            Stance::Trusting if self.is_suspicious() => self.turn(Stance::Suspecting(now), Turn::Raised),
+            Stance::Suspecting(_) if self.is_acquitted() => self.turn(Stance::Trusting, Turn::Cleared),
+            Stance::Suspecting(since) if now.since(since) >= self.limits.longest => {
+                self.turn(Stance::Resigned, Turn::GivenUp)
+            }
+            Stance::Resigned if self.is_acquitted() => {
+                self.stance = Stance::Trusting;
+                None
+            }
+            Stance::Trusting | Stance::Suspecting(_) | Stance::Resigned => None,
         }
-        let links_fail = self.links.newest.is_empty() || self.links.fails_more_than(self.limits.ratio);
-        let suspects = links_fail && self.points.fails_more_than(self.limits.ratio);
-        let changed = suspects != self.since.is_some();
-        if changed {
-            self.since = suspects.then_some(now);
-        }
-        changed
+    }
+
+    const fn turn(&mut self, stance: Stance, turn: Turn) -> Option<Turn> {
+        self.stance = stance;
+        Some(turn)
+    }
+
+    fn is_suspicious(&self) -> bool {
+        let ratio = self.limits.ratio;
+        let links_fail = self.links.newest.is_empty() || self.links.fails_more_than(ratio);
+        self.points.newest.len() >= self.limits.least_points
+            && links_fail
+            && self.points.fails_more_than(ratio)
+    }
+
+    fn is_acquitted(&self) -> bool {
+        let ratio = self.limits.ratio;
+        let points_answer = !self.points.newest.is_empty() && !self.points.fails_more_than(ratio);
+        let links_answer = !self.links.newest.is_empty() && !self.links.fails_more_than(ratio);
+        points_answer || links_answer
     }
 
     /// Starts anew after our own stall: what was seen before says nothing about now.
@@ -141,14 +186,27 @@ impl Suspicion {
         self.points.clear();
         self.links.clear();
     }
+
+    /// Starts anew on a clock that was stepped; a suspicion is as old as before.
+    pub fn shift(&mut self, step_ms: i64) {
+        self.forget();
+        if let Stance::Suspecting(since) = &mut self.stance {
+            *since = since.shifted(step_ms);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Cause;
 
-    const LIMITS: SuspicionLimits =
-        SuspicionLimits { ratio: 0.5, least_points: 4, window: Duration::from_secs(60) };
+    const LIMITS: SuspicionLimits = SuspicionLimits {
+        ratio: 0.5,
+        least_points: 4,
+        window: Duration::from_secs(60),
+        longest: Duration::from_secs(600),
+    };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_seconds(second)
@@ -170,7 +228,7 @@ mod tests {
             }
         }
         suspicion.decide(at(now));
-        assert_eq!(suspicion.since().is_some(), expected, "{looks}");
+        assert_eq!(suspicion.is_raised(), expected, "{looks}");
     }
 
     #[test]
@@ -194,16 +252,71 @@ mod tests {
         check("0 1 - 1 2 - 2 3 - 3 4 - 4 T - 4 V -", 10, true);
     }
 
+    fn point(number: usize) -> PointCode {
+        format!("2305210000132{number:07}").parse().unwrap()
+    }
+
+    fn raised() -> Suspicion {
+        let mut suspicion = Suspicion::new(LIMITS);
+        (0..4).for_each(|number| suspicion.observe_point(&point(number), at(0), Sign::NetworkFailure));
+        assert_eq!(suspicion.decide(at(1)), Some(Turn::Raised));
+        suspicion
+    }
+
     #[test]
     fn a_suspicion_ends_when_most_answers_again() {
-        let mut suspicion = Suspicion::new(LIMITS);
-        let point = |number: usize| format!("2305210000132{number:07}").parse().unwrap();
-        (0..4).for_each(|number| suspicion.observe_point(&point(number), at(0), Sign::NetworkFailure));
-        assert!(suspicion.decide(at(1)));
-        assert_eq!(suspicion.since(), Some(at(1)));
+        let mut suspicion = raised();
         (0..2).for_each(|number| suspicion.observe_point(&point(number), at(20), Sign::Alive));
-        assert!(suspicion.decide(at(21)));
-        assert_eq!(suspicion.since(), None);
-        assert!(!suspicion.decide(at(22)));
+        assert_eq!(suspicion.decide(at(21)), Some(Turn::Cleared));
+        assert_eq!(suspicion.decide(at(22)), None);
+    }
+
+    #[test]
+    fn few_answers_end_a_suspicion_that_few_could_not_raise() {
+        let mut suspicion = raised();
+        assert_eq!(suspicion.decide(at(100)), None, "silence clears nothing");
+        suspicion.observe_point(&point(0), at(101), Sign::NetworkFailure);
+        suspicion.observe_link(&"V".parse().unwrap(), at(101), Sign::NetworkFailure);
+        assert_eq!(suspicion.decide(at(102)), None);
+        suspicion.observe_point(&point(1), at(103), Sign::Alive);
+        assert_eq!(suspicion.decide(at(104)), Some(Turn::Cleared));
+    }
+
+    #[test]
+    fn a_suspicion_that_nothing_clears_is_given_up_and_rests_until_most_answers() {
+        let mut suspicion = raised();
+        let mut look = |second, sign| {
+            (0..4).for_each(|number| suspicion.observe_point(&point(number), at(second), sign));
+            suspicion.decide(at(second))
+        };
+        assert_eq!(look(600, Sign::NetworkFailure), None);
+        assert_eq!(look(601, Sign::NetworkFailure), Some(Turn::GivenUp));
+        assert_eq!(look(602, Sign::NetworkFailure), None);
+        assert_eq!(look(700, Sign::Alive), None);
+        assert_eq!(look(800, Sign::NetworkFailure), Some(Turn::Raised));
+    }
+
+    #[test]
+    fn a_suspicion_is_as_old_after_a_step_of_the_clock() {
+        let mut suspicion = raised();
+        suspicion.shift(-3_600_000);
+        assert_eq!(suspicion.decide(at(-3_000)), None);
+        assert_eq!(suspicion.decide(at(-2_999)), Some(Turn::GivenUp));
+    }
+
+    #[test]
+    fn a_name_that_is_not_resolved_may_be_our_own_fault() {
+        let failed = |cause| {
+            Outcome::Failed(crate::domain::Failure {
+                stage: crate::domain::Stage::Connect,
+                cause,
+                status: None,
+                measured: None,
+            })
+        };
+        let check = |cause, expected| assert_eq!(Sign::of(&failed(cause)), expected);
+        check(Cause::NameNotResolved, Some(Sign::NetworkFailure));
+        check(Cause::ConnectTimeout, Some(Sign::NetworkFailure));
+        check(Cause::RtspTimeout, None);
     }
 }

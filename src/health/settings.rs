@@ -15,6 +15,10 @@ const STALL: Duration = Duration::from_secs(5);
 /// ..and for this long it was an outage of ours, like a restart. Half of the shortest sensible confirmation.
 const OUTAGE: Duration = Duration::from_secs(30);
 
+/// Our own network is repaired, or the service stopped, within this time; what fails for longer is a fault of the network
+/// that we watch, and hiding it as `unknown` would spare the figures what they are for.
+const LONGEST_SUSPICION: Duration = Duration::from_secs(3_600);
+
 /// How the tracker decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrackerSettings {
@@ -59,6 +63,7 @@ impl TrackerSettings {
                 ratio: health.self_suspicion_ratio,
                 least_points: usize::try_from(health.self_suspicion_points).unwrap_or(usize::MAX),
                 window: rules.confirm_time,
+                longest: LONGEST_SUSPICION,
             },
             hold: rules.confirm_time * HOLD_CONFIRMATIONS,
             recovery: watch.period / RECOVERY_SHARE,

@@ -17,7 +17,7 @@ pub use task::{TrackerInputs, TrackerOutputs, run};
 use crate::domain::judge::{Verdict, judge};
 use crate::domain::link_machine::LinkMachine;
 use crate::domain::path::{LinkId, PathTree};
-use crate::domain::suspicion::{Sign, Suspicion};
+use crate::domain::suspicion::{Sign, Suspicion, Turn};
 use crate::domain::{
     Cause, Condition, Exclusion, Finding, Inventory, LinkObservation, Observation, Order, Outcome, PointCode,
     State, Timestamp, Transition,
@@ -207,6 +207,7 @@ impl Tracker {
             }
         };
         let (code, link, known) = (point.code, point.link, point.answered);
+        let silent = point.machine.failing_network().is_some();
         match sign {
             Some(Sign::Alive) => {
                 point.answered = true;
@@ -220,7 +221,9 @@ impl Tracker {
                 if !dead_before && (known || !self.any_answered) {
                     self.suspicion.observe_point(&code, now, Sign::NetworkFailure);
                 }
-                self.note_silence(link, observation.started);
+                if silent {
+                    self.note_silence(link, observation.started);
+                }
             }
             None => {}
         }
@@ -285,8 +288,8 @@ impl Tracker {
 
     /// Decides everything that findings or time have touched.
     pub fn settle(&mut self, now: Timestamp) {
-        if self.suspicion.decide(now) {
-            self.turn_suspicion(now);
+        if let Some(turn) = self.suspicion.decide(now) {
+            self.turn_suspicion(turn, now);
         }
         let mut links: Vec<LinkId> = std::mem::take(&mut self.touched_links).into_iter().collect();
         links.sort_by_key(|id| self.tree.rank(*id));
@@ -347,16 +350,24 @@ impl Tracker {
     }
 
     /// The suspicion against ourselves began or ended.
-    fn turn_suspicion(&mut self, now: Timestamp) {
+    fn turn_suspicion(&mut self, turn: Turn, now: Timestamp) {
         self.view.touch_link();
-        if self.suspicion.since().is_some() {
-            let (failed, looked) = self.suspicion.counts();
-            telemetry::own_network_suspected(failed, looked);
-            let failing = |(index, point): (usize, &Tracked)| point.machine.failing_network().map(|_| index);
-            self.touched_points.extend(self.points.iter().enumerate().filter_map(failing));
-        } else {
-            telemetry::own_network_cleared();
-            self.clear_suspicion(now);
+        match turn {
+            Turn::Raised => {
+                let (failed, looked) = self.suspicion.counts();
+                telemetry::own_network_suspected(failed, looked);
+                let failing = self.points.iter().map(|point| point.machine.failing_perhaps_by_us());
+                let failing = (0..).zip(failing).filter_map(|(index, failing)| failing.map(|_| index));
+                self.touched_points.extend(failing);
+            }
+            Turn::Cleared => {
+                telemetry::own_network_cleared();
+                self.clear_suspicion(now);
+            }
+            Turn::GivenUp => {
+                telemetry::own_network_given_up(self.settings.suspicion.longest);
+                self.clear_suspicion(now);
+            }
         }
     }
 }

@@ -97,6 +97,14 @@ pub fn own_network_cleared() {
     tracing::info!("our own network is no longer suspected");
 }
 
+/// Most of everything still fails after so long that it is no longer taken for our own network's fault.
+pub fn own_network_given_up(after: Duration) {
+    tracing::error!(
+        "most of everything has failed for {} min: our own network is no longer suspected, and what fails is called so",
+        after.as_secs() / 60
+    );
+}
+
 /// A worker gave a sign of life.
 pub fn worker_alive(worker: Worker, at: Timestamp) {
     METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));

@@ -81,9 +81,9 @@ impl Tracker {
     fn settle_reachable(&mut self, index: usize, now: Timestamp) {
         let Some(point) = self.points.get(index) else { return };
         let state = point.machine.condition().state();
-        if self.suspicion.since().is_some()
+        if self.suspicion.is_raised()
             && !matches!(state, State::Offline | State::Unreachable)
-            && let Some(failing) = point.machine.failing_network()
+            && let Some(failing) = point.machine.failing_perhaps_by_us()
         {
             return self.blame_ourselves(index, failing.first, now);
         }

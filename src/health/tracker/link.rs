@@ -133,7 +133,7 @@ impl Tracker {
                 self.bring_up(id, at, now);
             }
         } else if machine.status() != LinkStatus::Down
-            && self.suspicion.since().is_none()
+            && !self.suspicion.is_raised()
             && let Some(at) = machine.confirmed_down(&rules)
         {
             let asked = machine.suspicion().map_or(at, |failing| failing.last);
@@ -328,7 +328,7 @@ impl Tracker {
     }
 
     fn infer_links(&mut self, now: Timestamp) {
-        if self.suspicion.since().is_some() {
+        if self.suspicion.is_raised() {
             return;
         }
         let silent = std::mem::take(&mut self.silent_links);

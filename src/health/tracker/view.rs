@@ -85,7 +85,7 @@ impl Tracker {
             points: self.live.clone(),
             links: self.live_links(),
             first_round_done: self.first_round_done(now),
-            suspects_itself: self.suspicion.since().is_some(),
+            suspects_itself: self.suspicion.is_raised(),
             roots: self.view.roots.clone(),
             bulk_causes: self.view.bulk_causes.clone(),
             held_credentials: self.view.held_credentials.clone(),

@@ -202,6 +202,27 @@ fn a_dead_link_leaves_one_canary_and_its_members_are_looked_at_after_it() {
 }
 
 #[test]
+fn a_suspicion_against_ourselves_does_not_last_for_ever() {
+    let story = world("V=30").at(400).then(Deed::OwnNetworkDown).until(5_200);
+    let last = story.of(1).last().copied().unwrap();
+    assert_ne!(last.to.state(), State::Unknown, "{last:?}");
+    assert!(story.transitions.iter().any(|change| change.to.cause() == Some(&Cause::OwnNetwork)));
+    assert!(!story.snapshot.suspects_itself);
+}
+
+#[test]
+fn names_that_are_not_resolved_are_our_own_fault_first() {
+    let mut script = world("V=30").at(400);
+    for number in 1..=30 {
+        script = script.fail(number, Cause::NameNotResolved);
+    }
+    let story = script.until(1_000);
+    for number in 1..=30 {
+        assert_eq!(story.words(number), "not_yet_probed good own_network");
+    }
+}
+
+#[test]
 fn a_point_nobody_can_look_at_becomes_stale_not_offline() {
     let story = world("V*=2").at(400).then(Deed::Freeze).at(404).then(Deed::Thaw).until(800);
     assert_eq!(story.words(1), "not_yet_probed good");
