@@ -221,6 +221,11 @@ impl Point {
             && self.retired.is_none_or(|retired| at < retired)
     }
 
+    /// Whether the point is to be looked at, at `at`. One under repair is: its state counts, and its recovery is to be seen.
+    pub fn is_watched_at(&self, at: Timestamp) -> bool {
+        self.watch != WatchMode::Off && self.counts_at(at)
+    }
+
     /// The time in which the point is counted, `[commissioned, retired)`.
     pub fn counted(&self) -> Option<Window> {
         let gone = self.status == PointStatus::Removed && self.retired.is_none();

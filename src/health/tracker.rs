@@ -72,6 +72,8 @@ pub struct Tracker {
     canaries_changed: bool,
     /// The next start or end of an exclusion.
     overlay_until: Timestamp,
+    /// When the next point is commissioned or retired.
+    records_until: Timestamp,
     round: Round,
     /// The last tick; a long time without one is a stall of ours.
     last_tick: Timestamp,
@@ -117,6 +119,7 @@ impl Tracker {
             canaries: BTreeSet::new(),
             canaries_changed: false,
             overlay_until: Timestamp::MAX,
+            records_until: Timestamp::MAX,
             round: Round { ends_at: now.plus(settings.rules.stale_after), left: 0 },
             last_tick: now,
             void_before: Timestamp::MIN,
@@ -263,6 +266,9 @@ impl Tracker {
     pub fn tick(&mut self, now: Timestamp) {
         self.notice_stall(now);
         self.last_tick = self.last_tick.max(now);
+        if now >= self.records_until {
+            self.change_inventory(Arc::clone(&self.inventory), now);
+        }
         if now >= self.overlay_until {
             self.lay_exclusions(now);
         }

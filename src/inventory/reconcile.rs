@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::domain::path::{LinkId, PathTree};
-use crate::domain::{Inventory, Link, Point, Timestamp, WatchMode};
+use crate::domain::{Inventory, Link, Point, Timestamp};
 use crate::ingest::{Credential, LinkBudget, Target, TargetSet};
 use crate::inventory::credential::{CredentialBook, CredentialError};
 use crate::store::{Store, StoreError};
@@ -156,18 +156,13 @@ fn targets(
     now: Timestamp,
 ) -> TargetSet {
     let tree = PathTree::new(&inventory.links);
-    let watched = inventory.points.values().filter(|point| is_watched(point, now));
+    let watched = inventory.points.values().filter(|point| point.is_watched_at(now));
     let targets = watched.map(|point| (point.code, Arc::new(target(inventory, &tree, credentials, point))));
     let budgets = inventory.links.values().map(|link| {
         let budget = LinkBudget { kbps: link.budget_kbps, sessions: link.budget_sessions };
         (link.code.clone(), budget)
     });
     TargetSet { targets: targets.collect(), budgets: budgets.collect() }
-}
-
-/// Whether a point is to be looked at. One under repair is: its state counts, and its recovery is to be seen.
-fn is_watched(point: &Point, now: Timestamp) -> bool {
-    point.watch != WatchMode::Off && point.counts_at(now)
 }
 
 fn target(
@@ -193,7 +188,7 @@ fn target(
 mod tests {
     use super::*;
     use crate::domain::link::Redundancy;
-    use crate::domain::{LinkCode, PointCode};
+    use crate::domain::{LinkCode, PointCode, WatchMode};
 
     const POINT: &str = "23052100001320000001";
 

@@ -19,6 +19,7 @@ impl Tracker {
         self.rebuild_links(&before, now);
         self.take_over_points(now);
         self.refresh_points(&before, now);
+        self.records_until = next_coming_or_going(&self.inventory, now);
         let links = self.points.iter().enumerate();
         let links = links.filter_map(|(index, point)| point.link.map(|link| (index, link, point.watched)));
         self.layout = lay_out(&self.tree, links);
@@ -140,6 +141,12 @@ impl Tracker {
 
 fn link_of(inventory: &Inventory, point: &Point, tree: &PathTree) -> Option<LinkId> {
     inventory.link_of(point).and_then(|link| tree.id(&link.code))
+}
+
+/// When a point is next commissioned or retired after `now`.
+fn next_coming_or_going(inventory: &Inventory, now: Timestamp) -> Timestamp {
+    let edges = inventory.points.values().flat_map(|point| [Some(point.commissioned), point.retired]);
+    edges.flatten().filter(|edge| *edge > now).min().unwrap_or(Timestamp::MAX)
 }
 
 /// Whether the point delivers something else from now on.

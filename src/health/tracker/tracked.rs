@@ -7,7 +7,7 @@ use crate::domain::norm::Norm;
 use crate::domain::path::LinkId;
 use crate::domain::{
     Cause, ClockReading, Condition, Evidence, Failure, Measurement, Observation, Outcome, Point, PointCode,
-    PointStatus, Provenance, Stage, State, Timestamp, Transition, WatchMode,
+    Provenance, Stage, State, Timestamp, Transition,
 };
 use crate::health::snapshot::LivePoint;
 use std::borrow::Cow;
@@ -202,14 +202,7 @@ fn prove_measured(measurement: &Measurement, proof: &mut Proof) {
 
 /// Whether a point of the inventory is looked at.
 pub(super) fn is_watched(point: &Point, now: Timestamp) -> bool {
-    let wanted = match point.watch {
-        WatchMode::Patrol | WatchMode::Continuous => true,
-        WatchMode::Off => false,
-    };
-    wanted
-        && point.status != PointStatus::Removed
-        && point.retired.is_none_or(|retired| now < retired)
-        && point.watched_stream().is_some()
+    point.is_watched_at(now) && point.watched_stream().is_some()
 }
 
 /// The first interval of a new point.

@@ -140,6 +140,21 @@ fn an_hour_that_the_clock_jumped_over_is_unknown() {
 }
 
 #[test]
+fn a_point_comes_and_goes_by_time() {
+    let mut inventory = network("V*=2");
+    let record = inventory.points.get_mut(&point(2)).unwrap();
+    (record.commissioned, record.retired) = (at(100), Some(at(200)));
+    let mut tracker = started(&inventory);
+    assert_eq!(changes(&mut tracker), ["1:not_yet_probed", "2:not_yet_probed", "2:not_watchable"]);
+    let mut seen = Vec::new();
+    for second in 1..=250 {
+        tracker.tick(at(second));
+        seen.extend(changes(&mut tracker).iter().map(|change| format!("{second} {change}")));
+    }
+    assert_eq!(seen, ["100 2:not_yet_probed", "200 2:not_watchable"]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_keeps_the_intervals_in_order() {
     let mut tracker = started(&network("V*=1"));
     look(&mut tracker, 1, 2, Outcome::Video(healthy()));
