@@ -128,7 +128,7 @@ impl Tracker {
         };
         tracker.restore(restored, heartbeat, now);
         tracker.change_inventory(inventory, now);
-        tracker.remember_down_links();
+        tracker.remember_down_links(restored);
         tracker.restart_round(now);
         tracker
     }

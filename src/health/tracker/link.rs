@@ -7,6 +7,7 @@ use crate::domain::link_machine::{LinkMachine, LinkStatus};
 use crate::domain::machine::Rules;
 use crate::domain::path::{LinkId, PathTree};
 use crate::domain::{Cause, Condition, Order, PointCode, State, Timestamp};
+use crate::store::OpenState;
 use crate::telemetry;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -461,9 +462,9 @@ impl Tracker {
     }
 
     /// Links whose points were `unreachable` when we stopped were down then.
-    pub(super) fn remember_down_links(&mut self) {
-        for point in &self.points {
-            if let Some(Condition::Because(Cause::LinkDown(code))) = point.machine.before()
+    pub(super) fn remember_down_links(&mut self, restored: &[OpenState]) {
+        for open in restored {
+            if let Condition::Because(Cause::LinkDown(code)) = &open.condition
                 && let Some(id) = self.tree.id(code)
                 && let Some(machine) = self.links.get_mut(id.index())
             {

@@ -3,8 +3,8 @@
 use super::network::{network, point};
 use super::world::{at, failed, healthy, settings, word};
 use sharpeyes::domain::{
-    Cause, Exclusion, ExclusionKind, ExclusionScope, Finding, Inventory, Look, Observation, Order, Outcome,
-    StageTimes, State, WatchMode, Window,
+    Cause, Condition, Exclusion, ExclusionKind, ExclusionScope, Finding, Inventory, LinkCode,
+    LinkObservation, Look, Observation, Order, Outcome, StageTimes, State, WatchMode, Window,
 };
 use sharpeyes::health::tracker::Tracker;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn an_outage_survives_a_new_inventory() {
     tracker.change_inventory(Arc::new(inventory), at(81));
     let effects = tracker.take_effects();
     assert_eq!(effects.transitions, []);
-    let dead: sharpeyes::domain::LinkCode = "V".parse().unwrap();
+    let dead: LinkCode = "V".parse().unwrap();
     let up = Order::LinkUp { link: dead.clone(), spread: Duration::from_secs(24) };
     assert_eq!(effects.orders, [up, Order::LinkDown(dead)]);
     let snapshot = tracker.snapshot(at(82));
@@ -152,6 +152,23 @@ fn a_point_comes_and_goes_by_time() {
         seen.extend(changes(&mut tracker).iter().map(|change| format!("{second} {change}")));
     }
     assert_eq!(seen, ["100 2:not_yet_probed", "200 2:not_watchable"]);
+}
+
+#[test]
+fn a_link_that_was_down_before_a_restart_is_down_by_one_failed_probe() {
+    let open = |number| sharpeyes::store::OpenState {
+        point: point(number),
+        since: at(10),
+        condition: Condition::Because(Cause::LinkDown("V".parse().unwrap())),
+    };
+    let restored = [open(1), open(2)];
+    let mut tracker = Tracker::new(settings(), Arc::new(network("V*=2")), &restored, Some(at(101)), at(120));
+    assert_eq!(changes(&mut tracker), ["1:monitor_down", "2:monitor_down"]);
+    let outcome = Err(Cause::ConnectTimeout);
+    let probe = LinkObservation { link: "V".parse().unwrap(), started: at(121), ended: at(124), outcome };
+    tracker.apply(&Finding::Link(probe), at(124));
+    tracker.settle(at(124));
+    assert_eq!(changes(&mut tracker), ["1:link_down:V", "2:link_down:V"]);
 }
 
 #[test]
