@@ -116,6 +116,10 @@ impl Tracker {
             let Some(record) = inventory.points.get(&point.code) else { continue };
             point.link = link_of(&inventory, record, &self.tree);
             let old = before.points.get(&point.code);
+            if old.is_some_and(|old| code_of_link(before, old) != code_of_link(&inventory, record)) {
+                // Its new links have not been asked yet.
+                point.hold = None;
+            }
             if old.is_some_and(|old| expects_other(old, record)) {
                 point.norm = crate::domain::norm::Norm::default();
                 point.machine.forget_looks(now);
@@ -141,6 +145,10 @@ impl Tracker {
 
 fn link_of(inventory: &Inventory, point: &Point, tree: &PathTree) -> Option<LinkId> {
     inventory.link_of(point).and_then(|link| tree.id(&link.code))
+}
+
+fn code_of_link<'a>(inventory: &'a Inventory, point: &Point) -> Option<&'a LinkCode> {
+    inventory.link_of(point).map(|link| &link.code)
 }
 
 /// When a point is next commissioned or retired after `now`.

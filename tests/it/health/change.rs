@@ -172,6 +172,28 @@ fn a_link_that_was_down_before_a_restart_is_down_by_one_failed_probe() {
 }
 
 #[test]
+fn a_point_that_moves_to_another_link_waits_for_the_verdict_on_that_one() {
+    let mut inventory = network("V*=3;W*=3");
+    let mut tracker = started(&inventory);
+    (1..=6).for_each(|number| look(&mut tracker, number, 2, Outcome::Video(healthy())));
+    let wait = |tracker: &mut Tracker, from, to| (from..=to).for_each(|second| tracker.tick(at(second)));
+    for (from, second) in [(4, 10), (12, 40), (42, 71)] {
+        wait(&mut tracker, from, second);
+        look(&mut tracker, 1, second, failed(Cause::ConnectTimeout));
+    }
+    // Held from now on for the verdict on V, which does not come.
+    wait(&mut tracker, 73, 240);
+    look(&mut tracker, 1, 240, failed(Cause::ConnectTimeout));
+    tracker.take_effects();
+    inventory.points.get_mut(&point(1)).unwrap().site = inventory.points[&point(4)].site.clone();
+    tracker.change_inventory(Arc::new(inventory), at(242));
+    wait(&mut tracker, 243, 419);
+    assert_eq!(changes(&mut tracker), [""; 0]);
+    wait(&mut tracker, 420, 421);
+    assert_eq!(changes(&mut tracker), ["1:connect_timeout"]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_keeps_the_intervals_in_order() {
     let mut tracker = started(&network("V*=1"));
     look(&mut tracker, 1, 2, Outcome::Video(healthy()));
