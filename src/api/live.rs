@@ -43,6 +43,9 @@ pub(crate) enum Missing {
     Tracker,
     /// Not every watched point was looked at since the start.
     FirstRound,
+    /// The clock is behind what is kept, so that changes are dated later than they are, or it leapt so far ahead that it is not
+    /// followed. Set it right; when it is right and leapt, restart.
+    Clock,
 }
 
 /// Tells whether the service does its work; needs no token.
@@ -53,18 +56,18 @@ pub(crate) enum Missing {
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     let store_answers = state.inputs().store.ping().await.is_ok();
     let writer_commits = state.inputs().writer.borrow().healthy;
-    let (sequence, first_round_done) = {
+    let (sequence, first_round_done, clock_in_doubt) = {
         let snapshot = state.inputs().snapshot.borrow();
-        (snapshot.sequence, snapshot.first_round_done)
+        (snapshot.sequence, snapshot.first_round_done, snapshot.clock_in_doubt)
     };
-    let missing = missing([store_answers, writer_commits, sequence > 0, first_round_done]);
+    let missing = missing([store_answers, writer_commits, sequence > 0, first_round_done, !clock_in_doubt]);
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready: missing.is_empty(), missing })).into_response()
 }
 
-/// Names what is not there, in the order store, writer, tracker, first round.
-fn missing(is_there: [bool; 4]) -> Vec<Missing> {
-    let parts = [Missing::Store, Missing::Writer, Missing::Tracker, Missing::FirstRound];
+/// Names what is not there, in the order store, writer, tracker, first round, clock.
+fn missing(is_there: [bool; 5]) -> Vec<Missing> {
+    let parts = [Missing::Store, Missing::Writer, Missing::Tracker, Missing::FirstRound, Missing::Clock];
     parts.into_iter().zip(is_there).filter_map(|(part, is_there)| (!is_there).then_some(part)).collect()
 }
 
@@ -74,8 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(missing([true; 4]), []);
-        assert_eq!(missing([false, true, true, false]), [Missing::Store, Missing::FirstRound]);
-        assert_eq!(missing([true, false, false, true]), [Missing::Writer, Missing::Tracker]);
+        assert_eq!(missing([true; 5]), []);
+        assert_eq!(missing([false, true, true, false, true]), [Missing::Store, Missing::FirstRound]);
+        assert_eq!(missing([true, false, false, true, true]), [Missing::Writer, Missing::Tracker]);
+        assert_eq!(missing([true, true, true, true, false]), [Missing::Clock]);
     }
 }

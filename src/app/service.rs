@@ -71,7 +71,7 @@ impl Service {
         let listener = parts.listen().await?;
         let reconciler = parts.reconciler();
         let wanted = reconciler.wanted().await?;
-        let restored = Restored::read(&parts.store, parts.clock.now()).await?;
+        let restored = Restored::read(&parts.store).await?;
         parts.run(reconciler, wanted, restored, listener)
     }
 
@@ -109,13 +109,12 @@ struct Restored {
 }
 
 impl Restored {
-    async fn read(store: &Store, now: Timestamp) -> anyhow::Result<Self> {
+    async fn read(store: &Store) -> anyhow::Result<Self> {
         let always = Window::new(Timestamp::MIN, Timestamp::MAX).context("the whole of time is a window")?;
         Ok(Self {
             exclusions: store.effective_exclusions(always).await?,
             open: store.open_states().await?,
-            // A heartbeat from the future was written under a wrong clock and proves nothing.
-            last_heartbeat: store.last_heartbeat().await?.filter(|at| *at <= now),
+            last_heartbeat: store.last_heartbeat().await?,
         })
     }
 }

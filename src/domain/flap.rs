@@ -53,6 +53,13 @@ impl Flapping {
         self.active = self.percent_times_results() > limit * RESULTS && self.changes_are_recent(at);
     }
 
+    /// Moves the remembered instants along with a stepped clock.
+    pub fn shift(&mut self, step_ms: i64) {
+        for change in self.changed.iter_mut().flatten() {
+            *change = change.shifted(step_ms);
+        }
+    }
+
     /// Whether the point flaps.
     pub const fn is_active(&self) -> bool {
         self.active

@@ -6,8 +6,8 @@
 
 use crate::domain::machine::Rules;
 use crate::domain::path::LinkId;
-use crate::domain::streak::Streak;
-use crate::domain::{LinkObservation, Timestamp};
+use crate::domain::streak::{LookTime, Streak};
+use crate::domain::{Cause, Timestamp};
 use std::time::Duration;
 
 /// What is known of a link.
@@ -137,21 +137,25 @@ impl LinkMachine {
         self.failing.filter(|failing| failing.first > self.alive)
     }
 
-    /// Takes the outcome of a probe.
-    pub fn observe_probe(&mut self, observation: &LinkObservation) {
-        self.last_probe = Some(observation.ended);
-        self.heard = self.heard.max(observation.ended);
-        match observation.outcome {
+    /// Takes the outcome of a probe: its round-trip time, or why there was none.
+    pub fn observe_probe(
+        &mut self,
+        outcome: &Result<Duration, Cause>,
+        LookTime { started, ended }: LookTime,
+    ) {
+        self.last_probe = Some(ended);
+        self.heard = self.heard.max(ended);
+        match outcome {
             Ok(round_trip) => {
-                self.round_trip = Some(round_trip);
+                self.round_trip = Some(*round_trip);
                 self.probed = true;
-                self.alive = self.alive.max(observation.started);
-                Streak::lengthen(&mut self.answering, observation.started);
+                self.alive = self.alive.max(started);
+                Streak::lengthen(&mut self.answering, started);
             }
             Err(_) => {
                 self.answering = None;
                 self.failing = self.suspicion();
-                Streak::lengthen(&mut self.failing, observation.started);
+                Streak::lengthen(&mut self.failing, started);
             }
         }
     }
@@ -243,12 +247,14 @@ impl LinkMachine {
         last.map(|last| last.plus(rules.confirm_step()))
     }
 
-    /// Moves every unconfirmed instant along with a stepped clock.
+    /// Moves every instant along with a stepped clock; nothing of a link is kept.
     pub fn shift(&mut self, step_ms: i64) {
         for streak in [&mut self.failing, &mut self.answering].into_iter().flatten() {
             *streak = streak.shifted(step_ms);
         }
+        self.since = self.since.shifted(step_ms);
         self.heard = self.heard.shifted(step_ms);
+        self.last_probe = self.last_probe.map(|at| at.shifted(step_ms));
         for instant in [&mut self.alive, &mut self.seen] {
             *instant = if *instant == Timestamp::MIN { *instant } else { instant.shifted(step_ms) };
         }
@@ -258,7 +264,6 @@ impl LinkMachine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Cause;
 
     const RULES: Rules = Rules {
         confirm_looks: 3,
@@ -275,15 +280,10 @@ mod tests {
         let words: Vec<&str> = evidence.split_whitespace().collect();
         for pair in words.chunks(2) {
             let started = Timestamp::from_seconds(pair[0].parse().unwrap());
-            let probe = |outcome| LinkObservation {
-                link: "V".parse().unwrap(),
-                started,
-                ended: started.plus(Duration::from_secs(1)),
-                outcome,
-            };
+            let time = LookTime { started, ended: started.plus(Duration::from_secs(1)) };
             match pair[1] {
-                "up" => machine.observe_probe(&probe(Ok(Duration::from_millis(8)))),
-                "down" => machine.observe_probe(&probe(Err(Cause::ConnectTimeout))),
+                "up" => machine.observe_probe(&Ok(Duration::from_millis(8)), time),
+                "down" => machine.observe_probe(&Err(Cause::ConnectTimeout), time),
                 _ => machine.observe_passage(started),
             }
             let up = machine.confirmed_up(&RULES).map(|at| (LinkStatus::Up, at));
@@ -326,10 +326,19 @@ mod tests {
         let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
         machine.remember_down();
         let started = Timestamp::from_seconds(10);
-        let ended = Timestamp::from_seconds(15);
-        let outcome = Err(Cause::ConnectTimeout);
-        machine.observe_probe(&LinkObservation { link: "V".parse().unwrap(), started, ended, outcome });
+        let time = LookTime { started, ended: Timestamp::from_seconds(15) };
+        machine.observe_probe(&Err(Cause::ConnectTimeout), time);
         assert_eq!(machine.confirmed_down(&RULES), Some(started));
+    }
+
+    #[test]
+    fn a_link_comes_back_on_a_clock_that_was_set_back() {
+        let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
+        machine.enter(LinkStatus::Down, Timestamp::from_seconds(4_000));
+        machine.shift(-3_600_000);
+        let seen = Timestamp::from_seconds(500);
+        machine.observe_passage(seen);
+        assert_eq!(machine.confirmed_up(&RULES), Some(seen));
     }
 
     #[test]

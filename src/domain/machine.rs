@@ -16,7 +16,7 @@
 //! - Without a conclusive look for too long the point is `unknown`; a held credential keeps the verdict that caused it.
 
 use crate::domain::judge::{Proof, Verdict};
-use crate::domain::streak::Streak;
+use crate::domain::streak::{LookTime, Streak};
 use crate::domain::{Cause, Condition, State, Timestamp};
 use std::time::Duration;
 
@@ -108,6 +108,13 @@ impl Machine {
         }
     }
 
+    /// A machine that is taken up at `now`. Its condition may begin later, when the clock was set back meanwhile; its looks
+    /// are counted from now on.
+    pub fn resumed(condition: Condition, since: Timestamp, now: Timestamp) -> Self {
+        let counted = since.min(now);
+        Self { last_start: counted, conclusive: counted, ..Self::new(condition, since) }
+    }
+
     /// The condition now.
     pub const fn condition(&self) -> &Condition {
         &self.condition
@@ -165,7 +172,7 @@ impl Machine {
     }
 
     /// Takes the verdict of a look.
-    pub fn observe(&mut self, verdict: &Verdict, started: Timestamp, ended: Timestamp) {
+    pub fn observe(&mut self, verdict: &Verdict, LookTime { started, ended }: LookTime) {
         match verdict {
             Verdict::Good(proof) => self.observe_video(*proof, &[], started),
             Verdict::Faulty(faults, proof) => self.observe_video(*proof, faults, started),
@@ -513,7 +520,7 @@ mod tests {
             let started = at(pair[0].parse().unwrap());
             let ended = started.plus(Duration::from_secs(1));
             if pair[1] != "wait" {
-                machine.observe(&verdict(pair[1]), started, ended);
+                machine.observe(&verdict(pair[1]), LookTime { started, ended });
             }
             while let Some(proposal) = machine.proposal(&RULES, ended) {
                 let start = machine.enter(proposal.to, proposal.at).as_millis();
@@ -647,11 +654,11 @@ mod tests {
     #[test]
     fn a_stepped_clock_neither_confirms_nor_forgets() {
         let mut machine = Machine::new(Condition::Good, at(0));
-        machine.observe(&verdict("no_packets"), at(100), at(101));
+        machine.observe(&verdict("no_packets"), LookTime { started: at(100), ended: at(101) });
         machine.shift(-3_600_000);
         check_from(&mut machine, "-3470 no_packets -3440 no_packets", "0 no_packets");
         let mut machine = Machine::new(Condition::Good, at(0));
-        machine.observe(&verdict("no_packets"), at(100), at(101));
+        machine.observe(&verdict("no_packets"), LookTime { started: at(100), ended: at(101) });
         machine.shift(3_600_000);
         check_from(&mut machine, "3710 no_packets 3720 no_packets", "");
     }

@@ -44,6 +44,13 @@ impl Norm {
         }
     }
 
+    /// Moves the remembered instant along with a stepped clock.
+    pub fn shift(&mut self, step_ms: i64) {
+        if let Some((_, since)) = &mut self.other_size {
+            *since = since.shifted(step_ms);
+        }
+    }
+
     fn learn_rate(&mut self, rate: f64) {
         let weight = if self.looks == 0 { 1.0 } else { WEIGHT };
         self.frames_per_second += weight * (rate - self.frames_per_second);

@@ -3,6 +3,22 @@
 use crate::domain::Timestamp;
 use std::time::Duration;
 
+/// When a look or probe took place, on the clock as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookTime {
+    /// Its start; what follows from it is back-dated to this.
+    pub started: Timestamp,
+    /// Its end.
+    pub ended: Timestamp,
+}
+
+impl LookTime {
+    /// A look of which only the end counts.
+    pub const fn ending(at: Timestamp) -> Self {
+        Self { started: at, ended: at }
+    }
+}
+
 /// Consecutive looks that told the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streak {

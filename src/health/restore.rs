@@ -13,18 +13,19 @@ pub fn last_sign_of_life(heartbeat: Option<Timestamp>, open: &[OpenState]) -> Op
     heartbeat.or_else(|| open.iter().map(|state| state.since).max())
 }
 
-/// Takes up a point where the store left it. `alive` is our last sign of life.
+/// Takes up a point where the store left it. `alive` is our last sign of life; on a clock that was set back meanwhile it
+/// lies after `now`, and nothing from before it is written again all the same: that time is kept already.
 pub fn resume(open: &OpenState, alive: Timestamp, now: Timestamp) -> (Machine, Option<Transition>) {
-    let mut machine = Machine::new(open.condition.clone(), open.since);
+    let mut machine = Machine::resumed(open.condition.clone(), open.since, now);
     if is_our_own_gap(&open.condition) {
         return (machine, None);
     }
     let to = Condition::Because(Cause::MonitorDown);
-    let at = machine.enter(to.clone(), alive.min(now));
+    let at = machine.enter(to.clone(), alive);
     let transition = Transition {
         point: open.point,
         at,
-        decided: now,
+        decided: now.max(at),
         from: open.condition.clone(),
         to,
         evidence: Evidence(vec![("last_heartbeat".into(), alive.to_string())]),
@@ -66,9 +67,15 @@ mod tests {
         check(Some(Cause::ConnectTimeout), 480, Some(480_000));
         check(Some(Cause::NotYetProbed), 480, Some(480_000));
         check(None, 90, Some(100_001));
-        check(None, 9_999, Some(500_000));
         check(Some(Cause::MonitorDown), 480, None);
         check(Some(Cause::NotWatchable), 480, None);
+    }
+
+    #[test]
+    fn nothing_is_written_before_a_heartbeat_that_the_clock_has_fallen_behind() {
+        check(None, 9_999, Some(9_999_000));
+        check(Some(Cause::Stalled), 9_999, Some(9_999_000));
+        check(Some(Cause::MonitorDown), 9_999, None);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub first_round_done: bool,
     /// Set while most of everything fails at once and we suspect ourselves.
     pub suspects_itself: bool,
+    /// Set while the clock contradicts the kept history: it is behind its end, or it leapt so far ahead that it is not
+    /// followed.
+    pub clock_in_doubt: bool,
     /// The failed links that cut points off, one per outage, ordered by code.
     pub roots: Vec<RootCause>,
     /// Changes that hit many points alike (口令批量变更, 平台改配).

@@ -5,6 +5,7 @@
 //! as [`Effects`].
 
 mod change;
+mod clock;
 mod decide;
 mod link;
 mod overlay;
@@ -17,6 +18,7 @@ pub use task::{TrackerInputs, TrackerOutputs, run};
 use crate::domain::judge::{Verdict, judge};
 use crate::domain::link_machine::LinkMachine;
 use crate::domain::path::{LinkId, PathTree};
+use crate::domain::streak::LookTime;
 use crate::domain::suspicion::{Sign, Suspicion, Turn};
 use crate::domain::{
     Cause, Condition, Exclusion, Finding, Inventory, LinkObservation, Observation, Order, Outcome, PointCode,
@@ -27,9 +29,9 @@ use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::LivePoint;
 use crate::store::OpenState;
 use crate::telemetry;
+use clock::ClockCheck;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 use tracked::Tracked;
 
 /// What follows from the decisions of a step.
@@ -77,8 +79,11 @@ pub struct Tracker {
     round: Round,
     /// The last tick; a long time without one is a stall of ours.
     last_tick: Timestamp,
-    /// Looks that began before this say nothing: we stood still meanwhile.
+    /// Looks that began before this prove nothing by what they missed: we stood still meanwhile.
     void_before: Timestamp,
+    /// The end of our last outage: no look counts before it.
+    missed_until: Timestamp,
+    clock: ClockCheck,
     view: view::View,
     effects: Effects,
 }
@@ -123,6 +128,8 @@ impl Tracker {
             round: Round { ends_at: now.plus(settings.rules.stale_after), left: 0 },
             last_tick: now,
             void_before: Timestamp::MIN,
+            missed_until: Timestamp::MIN,
+            clock: ClockCheck::default(),
             view: view::View::default(),
             effects: Effects::default(),
         };
@@ -137,10 +144,12 @@ impl Tracker {
         let alive = restore::last_sign_of_life(heartbeat, restored).unwrap_or(now);
         for open in restored {
             let (machine, transition) = restore::resume(open, alive, now);
+            self.clock.note(machine.since());
             self.points.push(Tracked::new(open.point, machine));
             self.effects.transitions.extend(transition);
         }
         self.points.sort_unstable_by_key(|point| point.code);
+        self.clock.compare(now);
     }
 
     fn restart_round(&mut self, now: Timestamp) {
@@ -181,12 +190,17 @@ impl Tracker {
         if self.touched_points.contains(&index) {
             self.settle(now);
         }
+        let counted = self.counted_time(observation.started, observation.ended, now);
         let (inventory, thresholds) = (Arc::clone(&self.inventory), self.settings.thresholds);
         let Some(record) = inventory.points.get(&observation.point) else { return };
         let Some(point) = self.points.get_mut(index).filter(|point| point.watched) else { return };
         let verdict = judge(observation, &point.norm.expectation(record), &thresholds);
         let verdict = if observation.started < self.void_before { void(verdict) } else { verdict };
-        point.take(observation, &verdict);
+        let (verdict, time) = match counted {
+            Some(time) => (verdict, time),
+            None => (Verdict::NotLooked(Cause::Backlog), LookTime::ending(observation.ended)),
+        };
+        point.take(observation, &verdict, time);
         if verdict == Verdict::Reachable && point.machine.condition().state() == State::Offline {
             let points = vec![point.code];
             self.effects.orders.push(Order::LookSoon { points, spread: decide::SOON });
@@ -195,20 +209,31 @@ impl Tracker {
             self.view.touch_hold();
         }
         self.view.touch_point();
-        self.note_sign(index, observation, &verdict, now);
-        self.touched_points.insert(index);
-        self.mark_seen(index);
-    }
-
-    /// Notes what the look says about the links on the path and about our own network.
-    fn note_sign(&mut self, index: usize, observation: &Observation, verdict: &Verdict, now: Timestamp) {
-        let Some(point) = self.points.get_mut(index) else { return };
         let sign = match verdict {
             Verdict::NotLooked(_) => None,
             Verdict::Good(_) | Verdict::Faulty(..) | Verdict::Failed(_) | Verdict::Reachable => {
                 Sign::of(&observation.outcome)
             }
         };
+        self.note_sign(index, sign, time.started, now);
+        if matches!(observation.outcome, Outcome::Failed(_)) && sign != Some(Sign::Alive) {
+            self.failed_points.insert(index);
+        }
+        self.touched_points.insert(index);
+        self.mark_seen(index);
+    }
+
+    /// When a look or probe took place, as far as it counts: not during our last outage, and not in a time from which the
+    /// clock was set back since. `None` when it was over before the end of that outage: it says nothing about now.
+    fn counted_time(&self, started: Timestamp, ended: Timestamp, now: Timestamp) -> Option<LookTime> {
+        let ended = ended.min(now);
+        let started = started.max(self.missed_until);
+        (ended >= self.missed_until).then_some(LookTime { started: started.min(ended), ended })
+    }
+
+    /// Notes what a look says about the links on the path and about our own network.
+    fn note_sign(&mut self, index: usize, sign: Option<Sign>, started: Timestamp, now: Timestamp) {
+        let Some(point) = self.points.get_mut(index) else { return };
         let (code, link, known) = (point.code, point.link, point.answered);
         let silent = point.machine.failing_network().is_some();
         match sign {
@@ -216,7 +241,7 @@ impl Tracker {
                 point.answered = true;
                 self.any_answered = true;
                 self.suspicion.observe_point(&code, now, Sign::Alive);
-                self.note_passage(link, observation.started);
+                self.note_passage(link, started);
             }
             Some(Sign::NetworkFailure) => {
                 let dead_before =
@@ -225,30 +250,28 @@ impl Tracker {
                     self.suspicion.observe_point(&code, now, Sign::NetworkFailure);
                 }
                 if silent {
-                    self.note_silence(link, observation.started);
+                    self.note_silence(link, started);
                 }
             }
             None => {}
-        }
-        if matches!(observation.outcome, Outcome::Failed(_)) && sign != Some(Sign::Alive) {
-            self.failed_points.insert(index);
         }
     }
 
     fn apply_probe(&mut self, observation: &LinkObservation, now: Timestamp) {
         let Some(id) = self.tree.id(&observation.link) else { return };
+        let Some(time) = self.counted_time(observation.started, observation.ended, now) else { return };
         let Some(machine) = self.links.get_mut(id.index()) else { return };
         if observation.outcome.is_err() && observation.started < self.void_before {
             return;
         }
-        machine.observe_probe(observation);
+        machine.observe_probe(&observation.outcome, time);
         let failed = machine.is_failed();
         match observation.outcome {
             Ok(_) => {
                 self.suspicion.observe_link(&observation.link, now, Sign::Alive);
                 for &above in self.tree.carriers(id).iter().skip(1) {
                     if let Some(machine) = self.links.get_mut(above.index()) {
-                        machine.observe_passage(observation.started);
+                        machine.observe_passage(time.started);
                         self.touched_links.insert(above);
                     }
                 }
@@ -319,31 +342,15 @@ impl Tracker {
 
     /// Hands over what follows from the steps since the last call.
     pub fn take_effects(&mut self) -> Effects {
-        std::mem::take(&mut self.effects)
-    }
-
-    /// The clock was moved by `step_ms`: a wall hour that nobody lived through is `unknown`; a clock that was set back
-    /// moves every unconfirmed instant with it, the kept intervals stay in order.
-    pub fn step_clock(&mut self, step_ms: i64, now: Timestamp) {
-        let step = Duration::from_millis(step_ms.unsigned_abs());
-        self.suspicion.forget();
-        self.points.iter_mut().for_each(|point| point.machine.shift(step_ms));
-        self.links.iter_mut().for_each(|link| link.shift(step_ms));
-        self.round.ends_at = self.round.ends_at.shifted(step_ms);
-        self.last_tick = now;
-        self.overlay_until = now;
-        if step_ms > 0 && step > self.settings.outage {
-            let proof = vec![("clock_step_ms".into(), step_ms.to_string())];
-            self.miss(now.minus(step), now, proof);
-        }
-        self.touched_points.extend(0..self.points.len());
-        self.tick(now);
+        let effects = std::mem::take(&mut self.effects);
+        effects.transitions.iter().for_each(|transition| self.clock.note(transition.at));
+        effects
     }
 
     /// We did not watch from `from` to `to`: as after a restart, the first looks decide.
     fn miss(&mut self, from: Timestamp, to: Timestamp, proof: tracked::Proof) {
         self.suspicion.forget();
-        self.void_before = to;
+        (self.void_before, self.missed_until) = (to, to);
         self.forget_links(to);
         let down = Condition::Because(Cause::MonitorDown);
         for index in 0..self.points.len() {

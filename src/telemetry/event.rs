@@ -170,13 +170,33 @@ pub fn database_measured(size_bytes: u64) {
     METRICS.database_size.set(i64::try_from(size_bytes).unwrap_or(i64::MAX));
 }
 
-/// The system clock was compared with the monotonic clock; a step is how far its anchor was moved.
-pub fn clock_compared(step_ms: Option<i64>) {
-    let milliseconds = i32::try_from(step_ms.unwrap_or(0)).unwrap_or(i32::MAX);
-    METRICS.clock_offset.set(f64::from(milliseconds) / 1000.0);
-    if let Some(step_ms) = step_ms {
-        tracing::warn!(step_ms, "the system clock was moved by {step_ms} ms");
-    }
+/// The system clock was compared with ours, which runs on the monotonic one.
+pub fn clock_compared(ahead_ms: i64) {
+    let bounded = ahead_ms.clamp(i32::MIN.into(), i32::MAX.into());
+    METRICS.clock_offset.set(f64::from(i32::try_from(bounded).unwrap_or(0)) / 1000.0);
+}
+
+/// The system clock was stepped and ours followed.
+pub fn clock_stepped(step_ms: i64) {
+    tracing::warn!(step_ms, "the system clock was moved by {step_ms} ms");
+}
+
+/// The system clock leapt so far ahead that ours does not follow.
+pub fn clock_leap_refused(step_ms: i64) {
+    tracing::error!(
+        step_ms,
+        "the system clock leapt {} h ahead, which is not followed: set it right, or restart if it is right now",
+        step_ms / 3_600_000
+    );
+}
+
+/// The clock is behind the kept history; changes are dated after its end until the clock has passed it.
+pub fn clock_behind_history(newest: Timestamp, behind: Duration) {
+    tracing::error!(
+        %newest,
+        "the clock is {} s behind the kept history, which ends at {newest}: changes are dated after that until then",
+        behind.as_secs()
+    );
 }
 
 /// An answer of `/metrics` was rendered.

@@ -172,7 +172,7 @@ impl Tracker {
         let transition = Transition {
             point: point.code,
             at: start,
-            decided: change.now,
+            decided: change.now.max(start),
             from,
             to: to.clone(),
             evidence: Evidence(evidence),

@@ -30,6 +30,14 @@ pub(super) struct Layout {
     neighbours_asked: Timestamp,
 }
 
+impl Layout {
+    /// Moves what was asked along with a stepped clock.
+    pub(super) fn shift(&mut self, step_ms: i64) {
+        self.probe_ordered = self.probe_ordered.shifted(step_ms);
+        self.neighbours_asked = self.neighbours_asked.shifted(step_ms);
+    }
+}
+
 /// The links as the root-cause questions see them.
 pub(super) struct Facts<'a> {
     links: &'a [LinkMachine],

@@ -158,14 +158,19 @@ impl Task {
     }
 
     fn tick(&mut self) {
-        let step = self.clock.check_step();
-        telemetry::clock_compared(step);
-        let now = self.clock.now();
-        match step {
-            Some(step_ms) => self.tracker.step_clock(step_ms, now),
-            None => self.tracker.tick(now),
+        let step = self.clock.step();
+        telemetry::clock_compared(step.unwrap_or(0));
+        match step.filter(|step_ms| self.tracker.follows(*step_ms, self.clock.now())) {
+            Some(step_ms) => {
+                self.clock.follow();
+                self.tracker.step_clock(step_ms, self.clock.now());
+            }
+            None => {
+                self.tracker.note_leap(step);
+                self.tracker.tick(self.clock.now());
+            }
         }
-        telemetry::worker_alive(Worker::Tracker, now);
+        telemetry::worker_alive(Worker::Tracker, self.clock.now());
         self.carry();
     }
 

@@ -5,6 +5,7 @@ use crate::domain::judge::Verdict;
 use crate::domain::machine::Machine;
 use crate::domain::norm::Norm;
 use crate::domain::path::LinkId;
+use crate::domain::streak::LookTime;
 use crate::domain::{
     Cause, ClockReading, Condition, Evidence, Failure, Measurement, Observation, Outcome, Point, PointCode,
     Provenance, Stage, State, Timestamp, Transition,
@@ -88,13 +89,13 @@ impl Tracked {
         }
     }
 
-    /// Takes a look and what the judge says of it.
-    pub(super) fn take(&mut self, observation: &Observation, verdict: &Verdict) {
+    /// Takes a look, what the judge says of it and when it took place.
+    pub(super) fn take(&mut self, observation: &Observation, verdict: &Verdict, time: LookTime) {
         self.dirty = true;
-        self.machine.observe(verdict, observation.started, observation.ended);
-        self.last.take(observation);
+        self.machine.observe(verdict, time);
+        self.last.take(&observation.outcome, time.ended);
         match &observation.outcome {
-            Outcome::Video(measurement) => self.norm.learn(measurement, verdict, observation.started),
+            Outcome::Video(measurement) => self.norm.learn(measurement, verdict, time.started),
             Outcome::Answered(_) | Outcome::Failed(_) | Outcome::NotLooked(_) => {}
         }
         let grade = match verdict {
@@ -103,7 +104,21 @@ impl Tracked {
             Verdict::Failed(_) => Grade::Failed,
             Verdict::Reachable | Verdict::NotLooked(_) => return,
         };
-        self.flapping.observe(grade, observation.started);
+        self.flapping.observe(grade, time.started);
+    }
+
+    /// Moves every instant that is not kept along with a stepped clock.
+    pub(super) fn shift(&mut self, step_ms: i64) {
+        self.machine.shift(step_ms);
+        self.norm.shift(step_ms);
+        self.flapping.shift(step_ms);
+        self.last.shift(step_ms);
+        self.look_ordered = self.look_ordered.shifted(step_ms);
+        if let Some(hold) = &mut self.hold {
+            hold.asked = hold.asked.shifted(step_ms);
+            hold.cleared = hold.cleared.map(|cleared| cleared.shifted(step_ms));
+        }
+        self.dirty = true;
     }
 
     /// Notes the condition entered: what is last known of up and down, and whether an outage is over.
@@ -155,21 +170,21 @@ impl Tracked {
 }
 
 impl LastLook {
-    fn take(&mut self, observation: &Observation) {
-        if !matches!(observation.outcome, Outcome::NotLooked(_)) {
-            self.at = Some(observation.ended);
+    fn take(&mut self, outcome: &Outcome, ended: Timestamp) {
+        if !matches!(outcome, Outcome::NotLooked(_)) {
+            self.at = Some(ended);
         }
-        match &observation.outcome {
+        match outcome {
             Outcome::Video(measurement) => {
                 self.failure = None;
-                self.take_measurement(measurement, observation.ended);
+                self.take_measurement(measurement, ended);
                 self.measurement = Some(Arc::new(measurement.clone()));
             }
             Outcome::Failed(Failure { stage, status, measured, .. }) => {
                 self.failure = Some((*stage, *status));
                 if let Some(measurement) = measured {
                     // A session that ends by a stall received its last picture one gap before its end.
-                    self.take_measurement(measurement, observation.ended.minus(measurement.longest_gap));
+                    self.take_measurement(measurement, ended.minus(measurement.longest_gap));
                 }
             }
             Outcome::Answered(_) | Outcome::NotLooked(_) => {}
@@ -181,6 +196,12 @@ impl LastLook {
         self.bytes = self.bytes.saturating_add(measurement.bytes);
         if measurement.frames > 0 {
             self.frame = self.frame.max(Some(at));
+        }
+    }
+
+    fn shift(&mut self, step_ms: i64) {
+        for instant in [&mut self.at, &mut self.frame].into_iter().flatten() {
+            *instant = instant.shifted(step_ms);
         }
     }
 }

@@ -50,6 +50,12 @@ impl View {
         }
     }
 
+    /// Moves what was checked along with a stepped clock.
+    pub(super) fn shift(&mut self, step_ms: i64) {
+        self.bulk_checked = self.bulk_checked.shifted(step_ms);
+        self.touch_link();
+    }
+
     /// Looks for bulk causes and held credentials, now and then, when something spoke of them.
     pub(super) fn refresh_bulk(&mut self, now: Timestamp, points: &[Tracked], inventory: &Inventory) {
         if self.bulk_changed && now.since(self.bulk_checked) >= BULK_STEP {
@@ -86,6 +92,7 @@ impl Tracker {
             links: self.live_links(),
             first_round_done: self.first_round_done(now),
             suspects_itself: self.suspicion.is_raised(),
+            clock_in_doubt: self.clock.contradicts(now),
             roots: self.view.roots.clone(),
             bulk_causes: self.view.bulk_causes.clone(),
             held_credentials: self.view.held_credentials.clone(),

@@ -401,6 +401,7 @@ pub(super) fn picture(inventory: &Inventory) -> Snapshot {
         links: links.collect(),
         first_round_done: true,
         suspects_itself: false,
+        clock_in_doubt: false,
         roots: vec![root],
         bulk_causes: Vec::new(),
         held_credentials: Vec::new(),

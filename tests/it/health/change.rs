@@ -10,17 +10,20 @@ use sharpeyes::health::tracker::Tracker;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn look(tracker: &mut Tracker, number: usize, second: i64, outcome: Outcome) {
-    let observation = Observation {
+fn observation(number: usize, second: i64, outcome: Outcome) -> Observation {
+    Observation {
         point: point(number),
         started: at(second),
         ended: at(second + 1),
         look: Look::Patrol,
         stages: StageTimes::default(),
         outcome,
-    };
+    }
+}
+
+fn look(tracker: &mut Tracker, number: usize, second: i64, outcome: Outcome) {
     tracker.tick(at(second + 1));
-    tracker.apply(&Finding::Look(Box::new(observation)), at(second + 1));
+    tracker.apply(&Finding::Look(Box::new(observation(number, second, outcome))), at(second + 1));
     tracker.settle(at(second + 1));
 }
 
@@ -137,6 +140,38 @@ fn an_hour_that_the_clock_jumped_over_is_unknown() {
     assert_eq!((gap[0].at, word(&gap[0].to).as_str()), (at(3), "monitor_down"));
     look(&mut tracker, 1, 3_610, Outcome::Video(healthy()));
     assert_eq!(changes(&mut tracker), ["1:good"]);
+}
+
+#[test]
+fn a_look_under_way_does_not_fill_the_hour_that_the_clock_jumped_over() {
+    for ended in [3, 3_604] {
+        let mut tracker = started(&network("V*=1"));
+        look(&mut tracker, 1, 1, Outcome::Video(healthy()));
+        tracker.step_clock(3_600_000, at(3_603));
+        tracker.take_effects();
+        let mut under_way = observation(1, 2, Outcome::Video(healthy()));
+        under_way.ended = at(ended);
+        tracker.apply(&Finding::Look(Box::new(under_way)), at(3_604));
+        tracker.settle(at(3_604));
+        let after = tracker.take_effects().transitions;
+        let starts: Vec<_> = after.iter().map(|change| (change.at, word(&change.to))).collect();
+        let expected = if ended < 3_603 { vec![] } else { vec![(at(3_603), "good".to_owned())] };
+        assert_eq!(starts, expected, "ended at {ended}");
+    }
+}
+
+#[test]
+fn a_clock_that_leaps_far_ahead_is_not_followed() {
+    const DAY: i64 = 86_400_000;
+    let mut tracker = started(&network("V*=1"));
+    tracker.take_effects();
+    let check = |now, step_ms, expected| assert_eq!(tracker.follows(step_ms, now), expected, "{step_ms}");
+    check(at(10), 7 * DAY, true);
+    check(at(10), 7 * DAY + 1, false);
+    check(at(10), 366 * DAY, false);
+    check(at(10), -366 * DAY, true);
+    // A clock that was never set is set.
+    check(at(-9_000_000), 366 * DAY, true);
 }
 
 #[test]

@@ -76,6 +76,15 @@ fn ail(script: Script, sick: sharpeyes::domain::PointCode, cause: Cause, start: 
     if end % 2 == 0 { script.at(end).then(Deed::Mend(sick)) } else { script }
 }
 
+/// When the clock is set, and by how many seconds.
+fn clock_steps() -> impl Strategy<Value = Vec<(i64, i64)>> {
+    vec((FROM..TO, -4_000_i64..4_000), 1..4)
+}
+
+fn set(script: Script, steps: &[(i64, i64)]) -> Script {
+    steps.iter().fold(script, |script, (when, step)| script.at(*when).then(Deed::SetClock(*step)))
+}
+
 /// The condition that a point must have at the end, when everything had the time to be seen.
 fn expected_at_end(script: &Script, number: usize) -> Option<Cause> {
     let mine = point(number);
@@ -178,6 +187,38 @@ proptest! {
         for number in 1..=story.points.len() {
             prop_assert_eq!(&story.of(number).last().unwrap().to, &Condition::Good);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_loses_no_decision(
+        text in any_network(Probes::Anywhere), strokes in strokes(), steps in clock_steps()
+    ) {
+        let script = tell(&text, &strokes, Fate::LinksAndCameras);
+        let story = set(script.clone(), &steps).until(END);
+        assert_ends_as_expected(&script, &story);
+        prop_assert!(story.snapshot.roots.is_empty());
+        prop_assert!(story.snapshot.first_round_done);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_well_camera_offline(
+        text in any_network(Probes::Everywhere), strokes in strokes(), steps in clock_steps()
+    ) {
+        let story = set(tell(&text, &strokes, Fate::LinksOnly), &steps).until(END);
+        let offline = story.transitions.iter().find(|transition| is_offline(&transition.to));
+        prop_assert_eq!(offline, None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_while_we_are_down_costs_a_gap_and_nothing_else(
+        text in any_network(Probes::Everywhere), strokes in strokes(), kill in FROM..TO, lasts in 2_i64..400,
+        step in -4_000_i64..4_000
+    ) {
+        let start = (kill + lasts).min(TO);
+        let script = tell(&text, &strokes, Fate::LinksAndCameras);
+        let restarted = script.clone().at(kill).then(Deed::Kill).then(Deed::SetClock(step));
+        let story = restarted.at(start).then(Deed::Start).until(END);
+        assert_ends_as_expected(&script, &story);
     }
 
     #[test]

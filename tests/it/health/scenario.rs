@@ -164,6 +164,32 @@ fn our_own_outage_is_unknown_and_nothing_else() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_blocks_nothing() {
+    for set_at in [350, 460, 600, 960, 1_100, 1_260] {
+        let script = world("V*=5").at(300).fail(2, Cause::ConnectTimeout);
+        let script = script.at(900).cut("V").at(1_200).repair("V").at(1_300).fail(4, Cause::NoPackets);
+        let story = script.at(set_at).then(Deed::SetClock(-36_000)).until(1_800);
+        assert_eq!(story.words(1), "not_yet_probed good link_down:V good", "set at {set_at}");
+        assert_eq!(story.words(4), "not_yet_probed good link_down:V good no_packets", "set at {set_at}");
+        let last = story.of(2).last().unwrap().to.clone();
+        assert_eq!(last.cause(), Some(&Cause::ConnectTimeout), "set at {set_at}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_while_we_were_down_leaves_the_history_as_it_was() {
+    let script = world("V*=2").at(300).fail(2, Cause::NoPackets).at(902).then(Deed::Kill);
+    let story = script.then(Deed::SetClock(-600)).at(950).then(Deed::Start).until(1_400);
+    assert_eq!(story.words(1), "not_yet_probed good monitor_down good");
+    assert_eq!(story.words(2), "not_yet_probed good no_packets monitor_down no_packets");
+    for number in 1..=2 {
+        let gap = story.of(number)[story.of(number).len() - 2];
+        assert_eq!(second_of(gap.at), 900, "the last heartbeat");
+    }
+    assert!(story.snapshot.clock_in_doubt);
+}
+
+#[test]
 fn faults_of_the_stream_are_confirmed_and_named() {
     let lossy = || sharpeyes::domain::Measurement { lost_packets: 40, ..healthy() };
     let check = |measurement, expected: &str| {

@@ -89,6 +89,19 @@ async fn a_look_reaches_store_listeners_and_snapshot() {
 }
 
 #[tokio::test]
+async fn a_leap_of_the_clock_is_told_and_not_followed() {
+    let mut ends = started("V*=1", 64);
+    for (step_ms, in_doubt) in [(366 * 86_400_000, true), (-366 * 86_400_000, false)] {
+        ends.clock.step_by(step_ms);
+        let told = |snapshot: &Arc<Snapshot>| snapshot.clock_in_doubt == in_doubt;
+        timeout(Duration::from_secs(5), ends.snapshot.wait_for(told)).await.unwrap().unwrap();
+    }
+    assert_eq!(ends.clock.now(), at(0));
+    assert_eq!(ends.changes.recv().await.unwrap().to.cause(), Some(&Cause::NotYetProbed));
+    assert!(ends.changes.try_recv().is_err(), "no interval ends by it");
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_does_not_stop_the_tracker() {
     let mut ends = started("V*=9", 1);
     ends.clock.advance(Duration::from_secs(1));

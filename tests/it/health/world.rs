@@ -49,6 +49,8 @@ pub(crate) enum Deed {
     Start,
     Freeze,
     Thaw,
+    /// Somebody moves the clock by so many seconds.
+    SetClock(i64),
 }
 
 /// A network and the timeline of what happens to it.
@@ -195,6 +197,10 @@ struct Run {
     tracker: Option<Tracker>,
     open: BTreeMap<PointCode, OpenState>,
     heartbeat: Option<Timestamp>,
+    /// The heartbeat at the last start: what lies before it is not touched.
+    kept_until: Timestamp,
+    /// How far the clock was moved.
+    set_by: i64,
     frozen: bool,
     own_network_down: bool,
     cut: BTreeSet<LinkCode>,
@@ -224,6 +230,8 @@ impl Run {
             tracker: None,
             open: BTreeMap::new(),
             heartbeat: None,
+            kept_until: Timestamp::MIN,
+            set_by: 0,
             frozen: false,
             own_network_down: false,
             cut: BTreeSet::new(),
@@ -240,11 +248,18 @@ impl Run {
         run
     }
 
+    /// What the clock shows at a second of the story.
+    fn clock(&self, second: i64) -> Timestamp {
+        at(second + self.set_by)
+    }
+
     /// Starts (or restarts) the service at a second: everything it knew is gone but the store.
     fn start(&mut self, second: i64) {
         let restored: Vec<OpenState> = self.open.values().cloned().collect();
         let inventory = Arc::new(self.script.inventory.clone());
-        self.tracker = Some(Tracker::new(settings(), inventory, &restored, self.heartbeat, at(second)));
+        self.kept_until = self.heartbeat.unwrap_or(Timestamp::MIN);
+        self.tracker =
+            Some(Tracker::new(settings(), inventory, &restored, self.heartbeat, self.clock(second)));
         self.under_way.clear();
         self.failures.clear();
         self.canaries_only.clear();
@@ -278,18 +293,20 @@ impl Run {
         self.begin_looks(second);
         self.begin_probes(second);
         self.deliver(second);
-        self.tracker.as_mut().unwrap().tick(at(second));
+        let now = self.clock(second);
+        self.tracker.as_mut().unwrap().tick(now);
         if self.take_effects(second) {
             self.check_no_point_offline_behind_a_failed_link(second);
         }
         if second % HEARTBEAT == 0 {
-            self.heartbeat = Some(at(second));
+            self.heartbeat = Some(now);
         }
     }
 
     /// Invariant of every story, whenever anything was decided.
     fn check_no_point_offline_behind_a_failed_link(&mut self, second: i64) {
-        let snapshot = self.tracker.as_mut().unwrap().snapshot(at(second));
+        let now = self.clock(second);
+        let snapshot = self.tracker.as_mut().unwrap().snapshot(now);
         let failed: BTreeSet<&LinkCode> = snapshot
             .links
             .iter()
@@ -316,6 +333,16 @@ impl Run {
             Deed::Start => self.start(second),
             Deed::Freeze => self.frozen = true,
             Deed::Thaw => self.frozen = false,
+            Deed::SetClock(seconds) => self.set_clock(seconds, second),
+        }
+    }
+
+    fn set_clock(&mut self, seconds: i64, second: i64) {
+        self.set_by += seconds;
+        let now = self.clock(second);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.step_clock(seconds * 1_000, now);
+            self.take_effects(second);
         }
     }
 
@@ -343,8 +370,8 @@ impl Run {
             let took = if matches!(outcome, Outcome::Failed(_)) { TIMEOUT } else { LOOK_TIME };
             let observation = Observation {
                 point,
-                started: at(second),
-                ended: at(second + took),
+                started: self.clock(second),
+                ended: self.clock(second + took),
                 look: Look::Patrol,
                 stages: StageTimes::default(),
                 outcome,
@@ -392,8 +419,12 @@ impl Run {
             let fails = self.own_network_down || self.link_is_cut(&code);
             let took = if fails { TIMEOUT } else { 0 };
             let outcome = if fails { Err(Cause::ConnectTimeout) } else { Ok(Duration::from_millis(9)) };
-            let observation =
-                LinkObservation { link: code, started: at(second), ended: at(second + took), outcome };
+            let observation = LinkObservation {
+                link: code,
+                started: self.clock(second),
+                ended: self.clock(second + took),
+                outcome,
+            };
             self.under_way.push((second + took, Finding::Link(observation)));
         }
     }
@@ -404,12 +435,13 @@ impl Run {
             std::mem::take(&mut self.under_way).into_iter().partition(|(end, _)| *end <= second);
         self.under_way = rest;
         shuffle(&mut ended, self.script.seed.wrapping_add(second.unsigned_abs()));
+        let now = self.clock(second);
         for (_, finding) in ended {
-            let finding = self.broken_on_the_way(finding);
+            let finding = ended_at(now, self.broken_on_the_way(finding));
             self.note_retry(&finding, second);
-            self.tracker.as_mut().unwrap().apply(&finding, at(second));
+            self.tracker.as_mut().unwrap().apply(&finding, now);
         }
-        self.tracker.as_mut().unwrap().settle(at(second));
+        self.tracker.as_mut().unwrap().settle(now);
     }
 
     /// A look that began well and ended behind a cut link is a stall.
@@ -443,6 +475,7 @@ impl Run {
         let effects = self.tracker.as_mut().unwrap().take_effects();
         let any = effects != Effects::default();
         for transition in effects.transitions {
+            assert!(transition.at >= self.kept_until, "before {}: {transition:?}", self.kept_until);
             let open =
                 OpenState { point: transition.point, since: transition.at, condition: transition.to.clone() };
             self.open.insert(transition.point, open);
@@ -473,11 +506,23 @@ impl Run {
 
     fn finish(mut self, end: i64) -> Story {
         check_each_instant_has_one_state(&self.story);
+        let now = self.clock(end);
         if let Some(tracker) = &mut self.tracker {
-            self.story.snapshot = tracker.snapshot(at(end));
+            self.story.snapshot = tracker.snapshot(now);
         }
         self.story.end = end;
         self.story
+    }
+}
+
+/// A look or probe ends when the clock shows its end.
+fn ended_at(now: Timestamp, finding: Finding) -> Finding {
+    match finding {
+        Finding::Look(mut observation) => {
+            observation.ended = now;
+            Finding::Look(observation)
+        }
+        Finding::Link(observation) => Finding::Link(LinkObservation { ended: now, ..observation }),
     }
 }
 
