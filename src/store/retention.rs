@@ -1,7 +1,8 @@
 //! Retention: what is older than the settings say goes, in steps that never hold the writer up for long.
 //!
-//! Observations go by point range on both databases. Closed intervals too on SQLite; PostgreSQL drops whole months.
-//! Daily sums stay: they are small and the figures of past years are made of them.
+//! Observations go point by point on both databases, closed intervals too on SQLite; PostgreSQL drops whole months of
+//! them. Facts go once a newer one held at the horizon of the intervals. Daily sums stay: they are small and the figures
+//! of past years are made of them.
 
 use crate::config::StoreSettings;
 use crate::domain::{Timestamp, Window};
@@ -12,7 +13,9 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Points whose old rows go in one statement.
-const POINTS_AT_ONCE: i64 = 500;
+const POINTS_AT_ONCE: i64 = 100;
+/// Rows that go in one statement: some ten milliseconds of the one write lock of SQLite.
+const ROWS_AT_ONCE: i64 = 5_000;
 /// Months for which partitions are made ahead: the service may be stopped for one and still find its partition.
 const MONTHS_AHEAD: i64 = 2;
 
@@ -25,30 +28,113 @@ pub struct Pruned {
     pub intervals: u64,
     /// Months of closed intervals (PostgreSQL).
     pub months: u64,
+    /// Facts.
+    pub facts: u64,
 }
 
-/// The point that ends a range of `$2` points after `$1`. Every point with an interval has a row here.
-const RANGE_END: &str = "SELECT point FROM point_state WHERE point > $1 ORDER BY point LIMIT 1 OFFSET $2";
-const PRUNE_OBSERVATIONS: &str =
-    "DELETE FROM observation WHERE point > $1 AND point <= $2 AND started_ms < $3";
-const PRUNE_INTERVALS: &str = "DELETE FROM interval WHERE point > $1 AND point <= $2 AND end_ms < $3";
+/// How old rows of one table are found and removed.
+///
+/// `points` gives up to `$2` points after `$1` that have rows, each found by one step of the index, so that a table
+/// without old rows is not read. `remove` takes up to `$3` rows of the points `$1` (a JSON list) from before `$2`, each
+/// point by the range of its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Old {
+    /// Which points.
+    pub points: &'static str,
+    /// Which rows of them.
+    pub remove: &'static str,
+}
+
+const OBSERVATION_POINTS: &str = "
+    WITH RECURSIVE walk (point) AS (
+        SELECT MIN(point) FROM observation WHERE point > $1
+        UNION ALL
+        SELECT (SELECT MIN(point) FROM observation WHERE observation.point > walk.point)
+        FROM walk WHERE walk.point IS NOT NULL
+    )
+    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
+const INTERVAL_POINTS: &str = "
+    WITH RECURSIVE walk (point) AS (
+        SELECT MIN(point) FROM interval WHERE point > $1
+        UNION ALL
+        SELECT (SELECT MIN(point) FROM interval WHERE interval.point > walk.point)
+        FROM walk WHERE walk.point IS NOT NULL
+    )
+    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
+const FACT_POINTS: &str = "
+    WITH RECURSIVE walk (point) AS (
+        SELECT MIN(point) FROM fact WHERE point > $1
+        UNION ALL
+        SELECT (SELECT MIN(point) FROM fact WHERE fact.point > walk.point)
+        FROM walk WHERE walk.point IS NOT NULL
+    )
+    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
+
+/// Old observations on SQLite; public as the next one, so that the contract suite can ask for the plans.
+pub const OBSERVATIONS_LITE: Old = Old {
+    points: OBSERVATION_POINTS,
+    remove: "
+        DELETE FROM observation WHERE (point, started_ms) IN (
+            SELECT old.point, old.started_ms FROM json_each($1) AS given
+            CROSS JOIN observation AS old ON old.point = given.value AND old.started_ms < $2 LIMIT $3)",
+};
+/// Old observations on PostgreSQL.
+pub const OBSERVATIONS_PG: Old = Old {
+    points: OBSERVATION_POINTS,
+    remove: "
+        DELETE FROM observation WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM observation
+            WHERE point = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND started_ms < $2 LIMIT $3))",
+};
+const INTERVALS_LITE: Old = Old {
+    points: INTERVAL_POINTS,
+    remove: "
+        DELETE FROM interval WHERE (point, end_ms) IN (
+            SELECT old.point, old.end_ms FROM json_each($1) AS given
+            CROSS JOIN interval AS old ON old.point = given.value AND old.end_ms < $2 LIMIT $3)",
+};
+/// A fact holds until the next one: the last one from before `$2` stays.
+const FACTS_LITE: Old = Old {
+    points: FACT_POINTS,
+    remove: "
+        DELETE FROM fact WHERE (point, at_ms) IN (
+            SELECT old.point, old.at_ms FROM json_each($1) AS given
+            CROSS JOIN fact AS old ON old.point = given.value AND old.at_ms < $2
+            WHERE EXISTS (SELECT 1 FROM fact AS newer
+                WHERE newer.point = old.point AND newer.at_ms > old.at_ms AND newer.at_ms <= $2)
+            LIMIT $3)",
+};
+const FACTS_PG: Old = Old {
+    points: FACT_POINTS,
+    remove: "
+        DELETE FROM fact WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM fact AS old
+            WHERE point = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND at_ms < $2
+                AND EXISTS (SELECT 1 FROM fact AS newer
+                    WHERE newer.point = old.point AND newer.at_ms > old.at_ms AND newer.at_ms <= $2)
+            LIMIT $3))",
+};
 const ADD_MONTH: &str = "SELECT add_interval_partition($1, $2, $3)";
 const DROP_MONTHS: &str = "SELECT drop_interval_partitions($1)";
-/// Sorts after every code: codes are digits.
-const AFTER_ALL_POINTS: &str = "~";
 
 impl Store {
     /// Removes what is older than the settings say. Safe to repeat.
     pub async fn prune(&self, now: Timestamp, settings: &StoreSettings) -> Result<Pruned, StoreError> {
         let observations = now.minus(days(settings.observation_days));
         let intervals = horizon(now, settings);
-        let observations = self.prune_by_range(PRUNE_OBSERVATIONS, observations).await?;
         Ok(match &self.db {
-            Db::Lite(_) => {
-                let intervals = self.prune_by_range(PRUNE_INTERVALS, intervals).await?;
-                Pruned { observations, intervals, months: 0 }
-            }
-            Db::Pg(_) => Pruned { observations, intervals: 0, months: self.drop_months(intervals).await? },
+            Db::Lite(_) => Pruned {
+                observations: self.remove_old(&OBSERVATIONS_LITE, observations).await?,
+                intervals: self.remove_old(&INTERVALS_LITE, intervals).await?,
+                months: 0,
+                facts: self.remove_old(&FACTS_LITE, intervals).await?,
+            },
+            Db::Pg(_) => Pruned {
+                observations: self.remove_old(&OBSERVATIONS_PG, observations).await?,
+                intervals: 0,
+                months: self.drop_months(intervals).await?,
+                facts: self.remove_old(&FACTS_PG, intervals).await?,
+            },
         })
     }
 
@@ -79,27 +165,37 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    async fn prune_by_range(&self, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+    /// Removes old rows, some points and some rows at a time, so that a writer never waits for long.
+    async fn remove_old(&self, old: &Old, before: Timestamp) -> Result<u64, StoreError> {
         let (mut after, mut removed) = (String::new(), 0);
         loop {
-            let end: Option<String> = on_pool!(&self.db, pool => sqlx::query_scalar(RANGE_END)
+            let points: Vec<String> = on_pool!(&self.db, pool => sqlx::query_scalar(old.points)
                 .bind(&after)
-                .bind(POINTS_AT_ONCE - 1)
-                .fetch_optional(pool)
+                .bind(POINTS_AT_ONCE)
+                .fetch_all(pool)
                 .await)
-            .map_err(StoreError::at("read a range of points"))?;
-            let last = end.as_deref().unwrap_or(AFTER_ALL_POINTS);
-            removed += on_pool!(&self.db, pool => sqlx::query(statement)
-                .bind(&after)
-                .bind(last)
+            .map_err(StoreError::at("read points with old rows"))?;
+            let Some(last) = points.last() else { return Ok(removed) };
+            let given = serde_json::Value::from_iter(points.iter().map(String::as_str)).to_string();
+            removed += self.remove_old_of(old, &given, before).await?;
+            last.clone_into(&mut after);
+        }
+    }
+
+    async fn remove_old_of(&self, old: &Old, points: &str, before: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let count = on_pool!(&self.db, pool => sqlx::query(old.remove)
+                .bind(points)
                 .bind(before.as_millis())
+                .bind(ROWS_AT_ONCE)
                 .execute(pool)
                 .await
                 .map(|done| done.rows_affected()))
             .map_err(StoreError::at("remove old rows"))?;
-            match end {
-                Some(end) => after = end,
-                None => return Ok(removed),
+            removed += count;
+            if count < ROWS_AT_ONCE.unsigned_abs() {
+                return Ok(removed);
             }
         }
     }

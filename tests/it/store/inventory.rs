@@ -187,3 +187,30 @@ async fn sealed_credentials_come_back_as_they_went_in() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn codes_are_paged_in_the_order_of_their_bytes() {
+    on_both(async |store: Store| {
+        let mut codes = ["a", "B", "b-1", "b1", "b_2", "~", "10", "9", "村", "东"];
+        let places: Vec<String> = codes.iter().map(|code| PLACE.replace("P1", code)).collect();
+        let mut records = vec![(RecordKind::Division, VILLAGE)];
+        records.extend(places.iter().map(|place| (RecordKind::Place, place.as_str())));
+        store.apply_inventory(&changes(0, 1_000, &records), Ending::Keep).await.unwrap();
+        codes.sort_unstable();
+        assert_eq!(store.record_codes(RecordKind::Place).await.unwrap(), codes);
+        let mut paged: Vec<String> = Vec::new();
+        loop {
+            let after = paged.last().cloned().unwrap_or_default();
+            let page = store.record_page(RecordKind::Place, &after, 3).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            for body in page {
+                let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+                paged.push(body["code"].as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(paged, codes);
+    })
+    .await;
+}

@@ -1,5 +1,6 @@
-//! Both migration folders make the same tables.
+//! Both migration folders make the same tables, and both databases sort texts byte by byte.
 
+use crate::store::fixture::at;
 use crate::support::postgres::new_database;
 use sharpeyes::store::Store;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -11,6 +12,26 @@ const PG_COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_class 
     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '\\_sqlx\\_%'
     ORDER BY c.relname::text COLLATE \"C\", a.attname::text COLLATE \"C\"";
+/// Indexes that sort a text as the database does, and not byte by byte.
+const PG_LINGUISTIC_INDEXES: &str = "SELECT c.relname::text FROM pg_index x
+    JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    WHERE EXISTS (SELECT 1 FROM unnest(x.indcollation::oid[]) AS used (collation_id)
+        WHERE collation_id <> 0 AND collation_id <> '\"C\"'::regcollation)
+    ORDER BY 1";
+
+#[tokio::test]
+async fn every_index_of_postgres_sorts_texts_byte_by_byte() {
+    let url = new_database().await;
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    store.prepare_months(at(0)).await.unwrap();
+    store.close().await;
+    let mut pg = PgConnection::connect(&url).await.unwrap();
+    let dictionary: bool = sqlx::query_scalar("SELECT '~' < '9'").fetch_one(&mut pg).await.unwrap();
+    assert!(dictionary, "this database sorts byte by byte by itself and proves nothing");
+    let linguistic: Vec<String> = sqlx::query_scalar(PG_LINGUISTIC_INDEXES).fetch_all(&mut pg).await.unwrap();
+    assert_eq!(linguistic, Vec::<String>::new());
+}
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {

@@ -1,0 +1,1 @@
+-- Nothing to do: SQLite compares texts byte by byte. The migration of the same number tells PostgreSQL to do so, too.
