@@ -1,5 +1,9 @@
 //! Upkeep: a reconciler that closes and computes days, prepares months, removes what is too old and measures the
 //! database. It has no input, compares what is with what should be, and may run at any time and any number of times.
+//!
+//! What it removes does not come back, so it does not believe a clock that leaps ahead ([`Pace`]).
+
+mod pace;
 
 use crate::clock::Clock;
 use crate::config::StoreSettings;
@@ -8,21 +12,26 @@ use crate::store::retention::{Pruned, horizon};
 use crate::store::rollup::RolledUp;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
+use pace::Pace;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How often dirty days are looked for.
 const PERIOD: Duration = Duration::from_secs(60);
 /// How often old rows are looked for; they grow old by the day.
 const PRUNE_PERIOD: Duration = Duration::from_secs(3_600);
+/// Longest time for one run; the first one after a long absence closes many days.
+const RUN_DEADLINE: Duration = Duration::from_secs(1_800);
 
 /// What upkeep did last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpkeepStatus {
     /// When the last run ended well.
     pub last_run: Option<Timestamp>,
+    /// The time up to which upkeep works while it does not believe the clock; none while it does.
+    pub held_at: Option<Timestamp>,
     /// What the last roll-up did that did anything.
     pub rolled_up: RolledUp,
     /// What the last retention run removed.
@@ -40,7 +49,7 @@ pub async fn run(
     status: watch::Sender<UpkeepStatus>,
     cancel: CancellationToken,
 ) {
-    let mut upkeep = Upkeep { store, clock, calendar, settings, pruned_at: None };
+    let mut upkeep = Upkeep { store, clock, calendar, settings, pace: None, pruned_at: None };
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,13 +72,18 @@ struct Upkeep<'a> {
     clock: Clock,
     calendar: Calendar,
     settings: &'a StoreSettings,
+    /// Known once the store has told up to when the clock was believed.
+    pace: Option<Pace>,
     pruned_at: Option<Instant>,
 }
 
 impl Upkeep<'_> {
     async fn run_once(&mut self, status: &watch::Sender<UpkeepStatus>) {
         let now = self.clock.now();
-        let done = self.reconcile(now, status).await;
+        let done = match timeout(RUN_DEADLINE, self.reconcile(now, status)).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(StoreError::Deadline { operation: "keep the database up" }),
+        };
         if let Err(error) = &done {
             telemetry::upkeep_failed(error);
         }
@@ -85,6 +99,7 @@ impl Upkeep<'_> {
         status: &watch::Sender<UpkeepStatus>,
     ) -> Result<(), StoreError> {
         telemetry::database_measured(self.store.size_bytes().await?);
+        let now = self.believed(now, status).await?;
         self.store.prepare_months(now).await?;
         let started = Instant::now();
         let rolled_up = self.store.roll_up(&self.calendar, now, horizon(now, self.settings)).await?;
@@ -98,5 +113,29 @@ impl Upkeep<'_> {
             status.send_modify(|status| status.pruned = pruned);
         }
         Ok(())
+    }
+
+    /// The time up to which the clock is believed; noted before anything is done with it.
+    async fn believed(
+        &mut self,
+        now: Timestamp,
+        status: &watch::Sender<UpkeepStatus>,
+    ) -> Result<Timestamp, StoreError> {
+        let pace = match &mut self.pace {
+            Some(pace) => pace,
+            None => {
+                let last = self.store.upkeep_time().await?;
+                self.pace.insert(Pace::new(last.unwrap_or(now)))
+            }
+        };
+        let believed = pace.follow(now, Instant::now());
+        self.store.note_upkeep_time(believed).await?;
+        let held_at = (believed < now).then_some(believed);
+        let was_held = status.borrow().held_at.is_some();
+        if held_at.is_some() != was_held {
+            telemetry::upkeep_held(held_at, now);
+        }
+        status.send_modify(|status| status.held_at = held_at);
+        Ok(believed)
     }
 }

@@ -143,6 +143,16 @@ pub fn upkeep_failed(error: &(dyn Error + 'static)) {
     tracing::error!(error = %Chain(error), "upkeep of the database failed");
 }
 
+/// Upkeep began or ceased to disbelieve a clock that had leapt ahead.
+pub fn upkeep_held(held_at: Option<Timestamp>, now: Timestamp) {
+    match held_at {
+        Some(at) => tracing::error!(%at, %now,
+            "the clock leapt to {now}: upkeep works up to {at} and follows by a day an hour; set the clock right, \
+             or old rows are removed too early"),
+        None => tracing::info!(%now, "upkeep has caught up with the clock"),
+    }
+}
+
 /// Records were given up because the buffer was full or the service ended.
 pub fn records_dropped(transition_count: u64, observation_count: u64) {
     METRICS.dropped_records.with_label_values(&["transition"]).inc_by(transition_count);
