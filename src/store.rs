@@ -25,8 +25,13 @@ pub use timeline::{KeptInterval, OpenState};
 pub use writer::{Record, WriterStatus};
 
 use crate::domain::{DivisionCode, DivisionLevel};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{PgPool, SqlitePool};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -44,12 +49,20 @@ pub(crate) use on_pool;
 /// How long a statement may wait for a connection or a lock before the store says that it is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Limits of every session on PostgreSQL, so that what we gave up waiting for does not go on for ever on the server. Far
+/// above what any statement of ours needs; SQLite has its busy timeout.
+const PG_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "120s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database URL is neither `sqlite:` nor `postgres:`.
     #[error("database url must begin with sqlite: or postgres:")]
     Url,
+    /// There is no SQLite file where a command that only reads expects one.
+    #[error("there is no database at {}; `sharpeyes migrate` makes one", .0.display())]
+    NoDatabase(PathBuf),
     /// A connection could not be opened.
     #[error("open the database")]
     Open(#[source] sqlx::Error),
@@ -85,10 +98,25 @@ impl StoreError {
     /// What was tried, in words.
     pub const fn operation(&self) -> &'static str {
         match self {
-            Self::Url | Self::Open(_) => "open the database",
+            Self::Url | Self::NoDatabase(_) | Self::Open(_) => "open the database",
             Self::Migrate(_) => "migrate the database",
             Self::Statement { operation, .. } | Self::Deadline { operation } => operation,
             Self::Corrupt { what, .. } => what,
+        }
+    }
+
+    /// Whether the database refuses what it was given, however often it is tried.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Statement { source: sqlx::Error::Encode(_), .. } => true,
+            Self::Statement { source: sqlx::Error::Database(error), .. } => refuses_value(error.as_ref()),
+            Self::Url
+            | Self::NoDatabase(_)
+            | Self::Open(_)
+            | Self::Migrate(_)
+            | Self::Statement { .. }
+            | Self::Deadline { .. }
+            | Self::Corrupt { .. } => false,
         }
     }
 
@@ -96,6 +124,22 @@ impl StoreError {
     pub(crate) fn at(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { operation, source }
     }
+}
+
+/// Whether a database error is about the value: a constraint, its size or its form. Anything else may pass: a full disk,
+/// a lock, a table that a migration has yet to bring.
+fn refuses_value(error: &dyn DatabaseError) -> bool {
+    /// Primary result codes of SQLite: <https://www.sqlite.org/rescode.html>.
+    const TOO_BIG: u32 = 18;
+    const CONSTRAINT: u32 = 19;
+    const MISMATCH: u32 = 20;
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // The low byte of an extended code is its primary one.
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, TOO_BIG | CONSTRAINT | MISMATCH));
+    }
+    // Classes of SQLSTATE: data exception, integrity constraint violation.
+    code.starts_with("22") || code.starts_with("23")
 }
 
 /// The open database.
@@ -116,32 +160,56 @@ pub struct Store {
 impl Store {
     /// Opens the database at `url` (`sqlite:path`, `sqlite::memory:` or `postgres://..`). Creates a missing SQLite file.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let db = if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url)
-                .map_err(StoreError::Open)?
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(ACQUIRE_TIMEOUT);
-            let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(ACQUIRE_TIMEOUT);
-            Db::Lite(pool.connect_with(options).await.map_err(StoreError::Open)?)
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT);
-            Db::Pg(pool.connect(url).await.map_err(StoreError::Open)?)
-        } else {
-            return Err(StoreError::Url);
+        match Address::parse(url)? {
+            Address::Lite(options) => Self::open_lite(options.create_if_missing(true)).await,
+            Address::Pg(options) => Self::open_pg(*options).await,
+        }
+    }
+
+    /// Opens the database at `url`, which must be there: for those who only read.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        match Address::parse(url)? {
+            Address::Lite(options) if !options.get_filename().exists() => {
+                Err(StoreError::NoDatabase(options.get_filename().to_owned()))
+            }
+            Address::Lite(options) => Self::open_lite(*options).await,
+            Address::Pg(options) => Self::open_pg(*options).await,
+        }
+    }
+
+    async fn open_lite(options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.connect_with(options).await.map(|pool| Self { db: Db::Lite(pool) }).map_err(StoreError::Open)
+    }
+
+    async fn open_pg(options: PgConnectOptions) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.connect_with(options).await.map(|pool| Self { db: Db::Pg(pool) }).map_err(StoreError::Open)
+    }
+
+    /// The same database over one connection that nobody else uses, opened when it is first needed.
+    pub(crate) fn apart(&self) -> Self {
+        let db = match &self.db {
+            Db::Lite(pool) => {
+                let alone = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+                Db::Lite(alone.connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
+            Db::Pg(pool) => {
+                let alone = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+                Db::Pg(alone.connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
         };
-        Ok(Self { db })
+        Self { db }
     }
 
     /// Brings the schema to this version. Safe to repeat.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.db {
-            Db::Lite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await,
-            Db::Pg(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
+            Db::Lite(pool) => {
+                sqlx::migrate!("migrations/sqlite").run(pool).await.map_err(StoreError::Migrate)
+            }
+            Db::Pg(pool) => migrate_pg(pool).await,
         }
-        .map_err(StoreError::Migrate)
     }
 
     /// Asks the database for a sign of life.
@@ -157,6 +225,43 @@ impl Store {
     }
 }
 
+/// Where a database is and how it is used.
+enum Address {
+    Lite(Box<SqliteConnectOptions>),
+    Pg(Box<PgConnectOptions>),
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)
+                .map_err(StoreError::Open)?
+                .foreign_keys(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(ACQUIRE_TIMEOUT);
+            Ok(Self::Lite(Box::new(options)))
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(StoreError::Open)?;
+            Ok(Self::Pg(Box::new(options.options(PG_LIMITS))))
+        } else {
+            Err(StoreError::Url)
+        }
+    }
+}
+
+/// Migrates over a connection without the limits, which is closed afterwards: building an index takes what it takes.
+async fn migrate_pg(pool: &PgPool) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await.map_err(StoreError::Open)?;
+    for statement in ["SET statement_timeout = 0", "SET lock_timeout = 0"] {
+        let lifted = sqlx::query(statement).execute(&mut *connection).await;
+        lifted.map_err(StoreError::at("lift the limits for the migration"))?;
+    }
+    let migrated = sqlx::migrate!("migrations/postgres").run(&mut *connection).await;
+    connection.close().await.map_err(StoreError::at("close the connection of the migration"))?;
+    migrated.map_err(StoreError::Migrate)
+}
+
 /// Reads the code in a column.
 pub(crate) fn parse<T: FromStr>(what: &'static str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|_malformed| StoreError::Corrupt { what, value: text.to_owned() })
@@ -169,4 +274,33 @@ pub(crate) fn village_range(division: DivisionCode) -> (String, String) {
         format!("{division:0<digits$}", division = division.as_str()),
         format!("{division:9<digits$}", division = division.as_str()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_session_on_postgres_has_its_limits() {
+        let Address::Pg(options) = Address::parse("postgres://eyes@10.1.2.3/sharp").unwrap() else {
+            panic!("not taken as PostgreSQL")
+        };
+        let told = options.get_options().unwrap();
+        for limit in ["statement_timeout=120s", "lock_timeout=10s", "idle_in_transaction_session_timeout=60s"]
+        {
+            assert!(told.contains(&format!("-c {limit}")), "{limit} in {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_those_who_write_make_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let url = format!("sqlite:{}", path.display());
+        let refused = Store::open_existing(&url).await;
+        assert!(matches!(&refused, Err(StoreError::NoDatabase(missing)) if *missing == path), "{refused:?}");
+        assert!(!path.exists());
+        Store::open(&url).await.unwrap().close().await;
+        Store::open_existing(&url).await.unwrap().close().await;
+    }
 }

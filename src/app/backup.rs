@@ -18,7 +18,7 @@ pub(super) fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     let settings = config::load(&args.config.config)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     runtime.block_on(async {
-        let store = Store::open(settings.store.url.expose()).await?;
+        let store = Store::open_existing(settings.store.url.expose()).await?;
         let partial = partial_path(&args.to);
         let progress = bar(store.size_bytes().await?)?;
         // Dropping the copy half-way leaves a `.partial` file, which the next backup removes.

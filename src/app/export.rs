@@ -22,7 +22,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
 async fn write(args: &ExportArgs, settings: &Settings) -> anyhow::Result<Written> {
     let zone = &settings.report.zone;
     let zone = TimeZone::get(zone).with_context(|| format!("take `{zone}` as the time zone"))?;
-    let store = Store::open(settings.store.url.expose()).await?;
+    let store = Store::open_existing(settings.store.url.expose()).await?;
     store.migrate().await?;
     let written = match args.format {
         TableFormat::Csv => to_folder(&store, zone, args.to.clone()).await,

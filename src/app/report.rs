@@ -43,7 +43,7 @@ async fn compute(
     progress.set_message("reading the inventory");
     let settings = config::load(&args.config.config)?;
     let targets = config::load_targets(settings.report.targets_file.as_deref())?;
-    let store = Store::open(settings.store.url.expose()).await?;
+    let store = Store::open_existing(settings.store.url.expose()).await?;
     let inventory = Arc::new(store.load_inventory().await?);
     if let Some(division) = division {
         anyhow::ensure!(inventory.divisions.contains_key(&division), "division {division} is not known");

@@ -25,15 +25,23 @@ pub(super) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
                 let division = division.as_deref().map(str::parse::<DivisionCode>).transpose()?;
                 add(&open(config).await?, name, role, Scope::new(division)).await
             }
-            TokenCommand::List(config) => list(&open(config).await?).await,
-            TokenCommand::Revoke { config, name } => revoke(&open(config).await?, name).await,
+            TokenCommand::List(config) => list(&open_existing(config).await?).await,
+            TokenCommand::Revoke { config, name } => revoke(&open_existing(config).await?, name).await,
         }
     })
 }
 
+/// The first token may be made before anything else: then the database is made, too.
 async fn open(config: &ConfigArg) -> anyhow::Result<Store> {
     let settings = config::load(&config.config)?;
     let store = Store::open(settings.store.url.expose()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+async fn open_existing(config: &ConfigArg) -> anyhow::Result<Store> {
+    let settings = config::load(&config.config)?;
+    let store = Store::open_existing(settings.store.url.expose()).await?;
     store.migrate().await?;
     Ok(store)
 }

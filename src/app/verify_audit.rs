@@ -12,7 +12,7 @@ pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
     let settings = config::load(&arg.config)?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let verdict = runtime.block_on(async {
-        let store = Store::open(settings.store.url.expose()).await?;
+        let store = Store::open_existing(settings.store.url.expose()).await?;
         store.migrate().await?;
         store.verify_audit().await
     })?;

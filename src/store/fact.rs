@@ -107,11 +107,11 @@ impl Store {
             .map_err(StoreError::at("keep facts"))
     }
 
-    /// The newest facts of every point.
+    /// The newest facts of every point. One that cannot be read is as good as none: the next look writes a new one.
     pub(crate) async fn newest_facts(&self) -> Result<Vec<PointFacts>, StoreError> {
         let rows: Vec<Row> = on_pool!(&self.db, pool => sqlx::query_as(NEWEST).fetch_all(pool).await)
             .map_err(StoreError::at("read the newest facts"))?;
-        rows.iter().map(Row::read).collect()
+        Ok(rows.iter().filter_map(|row| row.read().ok()).collect())
     }
 
     /// What was measured, as of `at`, of every point recorded in a division that ever delivered video; by point.

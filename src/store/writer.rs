@@ -3,9 +3,11 @@
 //! The watching never waits for the database. What cannot be written is kept in a bounded buffer, the failure is shown
 //! in [`WriterStatus`] and in metrics, and the batch is tried again, with a growing and jittered delay, until the
 //! database takes it. Every write is idempotent, so a commit whose answer was lost is simply repeated. `kill -9` loses
-//! at most what came within the flush interval before it.
+//! at most what came within the flush interval before it. A record that the database refuses for good is looked for and
+//! given up, so that it does not hold up the others.
 
 mod buffer;
+mod portion;
 
 use crate::clock::Clock;
 use crate::config::StoreSettings;
@@ -14,7 +16,8 @@ use crate::domain::{Observation, PointCode, Timestamp, Transition};
 use crate::store::fact::{PointFacts, learned};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Worker};
-use buffer::{Batch, Buffer, Dropped};
+use buffer::{Batch, Buffer, Dropped, Kind};
+use portion::{BATCH, Portion, Search};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
@@ -22,14 +25,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Rows of each kind in one commit: larger batches gain little (measured at 100 and 500).
-const BATCH: usize = 500;
 /// Records kept while the database is away: an hour of a hundred thousand points in a bad hour, about 60 MB.
 const BUFFER_LIMIT: usize = 200_000;
 /// A commit that takes longer has failed: the server is gone without a word.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(15);
-/// Longest time for the last batches at the end.
-const LAST_FLUSH_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest time for everything that is left at the end, the commit that is under way included; `app` checks that it
+/// fits into the time from SIGTERM to exit.
+pub const LAST_FLUSH_DEADLINE: Duration = Duration::from_millis(2_250);
 /// First and longest delay after a refused batch.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
@@ -51,7 +53,7 @@ pub struct WriterStatus {
     pub last_commit: Option<Timestamp>,
     /// Records that wait.
     pub buffered: usize,
-    /// Records given up since start because the buffer was full.
+    /// Records given up since start: the buffer was full, or the database refuses them for good.
     pub dropped: u64,
     /// What failed last; none while healthy.
     pub last_error_operation: Option<&'static str>,
@@ -64,7 +66,8 @@ impl Default for WriterStatus {
     }
 }
 
-/// Writes what comes until `cancel`, then what is left, within a deadline.
+/// Writes what comes until `cancel`, then what is left, within a deadline. Takes connections of its own, so that
+/// readers who hold every other one do not hold up the writing.
 pub async fn run(
     store: Store,
     clock: Clock,
@@ -73,31 +76,7 @@ pub async fn run(
     status: watch::Sender<WriterStatus>,
     cancel: CancellationToken,
 ) {
-    let now = Instant::now();
-    let mut writer = Writer {
-        store,
-        clock,
-        inbox: Inbox { records, open: true, buffer: Buffer::new(BUFFER_LIMIT), dropped: Dropped::default() },
-        known: None,
-        flush_interval: settings.flush_interval,
-        heartbeat_interval: settings.heartbeat_interval,
-        next_flush: now,
-        next_heartbeat: now,
-        mark: None,
-        retry: Ladder::new(RETRY.0, RETRY.1, Duration::ZERO),
-        retry_at: None,
-        end: None,
-        status,
-    };
-    while !cancel.is_cancelled() {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => break,
-            () = sleep_until(writer.due()) => writer.flush().await,
-            () = writer.inbox.receive(), if writer.inbox.open => {}
-        }
-    }
-    writer.finish().await;
+    Writer::new(store.apart(), clock, records, settings, status, cancel).run().await;
 }
 
 struct Writer {
@@ -106,6 +85,8 @@ struct Writer {
     inbox: Inbox,
     /// The newest facts of every point; read from the store before the first observation is written.
     known: Option<BTreeMap<PointCode, PointFacts>>,
+    transitions: Portion,
+    observations: Portion,
     flush_interval: Duration,
     heartbeat_interval: Duration,
     next_flush: Instant,
@@ -113,6 +94,7 @@ struct Writer {
     mark: Option<Mark>,
     retry: Ladder,
     retry_at: Option<Instant>,
+    cancel: CancellationToken,
     /// When the last commit must be over; known once the end has begun.
     end: Option<Instant>,
     status: watch::Sender<WriterStatus>,
@@ -123,6 +105,25 @@ struct Writer {
 struct Mark {
     at: Timestamp,
     waiting: usize,
+}
+
+/// A commit that failed.
+struct Failed {
+    /// The kind of record that the database refuses for good, where it does.
+    refused: Option<Kind>,
+    error: StoreError,
+}
+
+impl Failed {
+    fn writing(kind: Kind) -> impl FnOnce(StoreError) -> Self {
+        move |error| Self { refused: error.is_permanent().then_some(kind), error }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { refused: None, error }
+    }
 }
 
 /// The channel and what was taken from it.
@@ -159,11 +160,52 @@ impl Inbox {
 }
 
 impl Writer {
+    fn new(
+        store: Store,
+        clock: Clock,
+        records: mpsc::Receiver<Record>,
+        settings: &StoreSettings,
+        status: watch::Sender<WriterStatus>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let (now, buffer) = (Instant::now(), Buffer::new(BUFFER_LIMIT));
+        Self {
+            store,
+            clock,
+            inbox: Inbox { records, open: true, buffer, dropped: Dropped::default() },
+            known: None,
+            transitions: Portion::new(),
+            observations: Portion::new(),
+            flush_interval: settings.flush_interval,
+            heartbeat_interval: settings.heartbeat_interval,
+            next_flush: now,
+            next_heartbeat: now,
+            mark: None,
+            retry: Ladder::new(RETRY.0, RETRY.1, Duration::ZERO),
+            retry_at: None,
+            cancel,
+            end: None,
+            status,
+        }
+    }
+
+    async fn run(mut self) {
+        while !self.cancel.is_cancelled() {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => break,
+                () = sleep_until(self.due()) => self.flush().await,
+                () = self.inbox.receive(), if self.inbox.open => {}
+            }
+        }
+        self.finish().await;
+    }
+
     /// When something is to be written.
     fn due(&self) -> Instant {
         if let Some(retry_at) = self.retry_at {
             retry_at
-        } else if self.inbox.buffer.len() >= BATCH {
+        } else if self.is_portion_full() {
             Instant::now()
         } else if self.inbox.buffer.len() > 0 {
             self.next_flush.min(self.next_heartbeat)
@@ -172,15 +214,24 @@ impl Writer {
         }
     }
 
+    fn is_portion_full(&self) -> bool {
+        let buffer = &self.inbox.buffer;
+        buffer.transition_count() >= self.transitions.size()
+            || buffer.observation_count() >= self.observations.size()
+    }
+
     /// Commits one batch, and the heartbeat when it is due and everything from before it is written.
     async fn flush(&mut self) {
         self.set_mark();
-        let batch = self.inbox.buffer.take(BATCH);
-        let heartbeat = self.mark.filter(|mark| mark.waiting <= batch.transitions.len()).map(|mark| mark.at);
+        let mut batch = self.inbox.buffer.take(self.transitions.size(), self.observations.size());
+        let (transitions, observations) = (batch.transitions.len(), batch.observations.len());
+        let heartbeat = self.mark.filter(|mark| mark.waiting <= transitions).map(|mark| mark.at);
         let started = Instant::now();
-        match self.commit_and_receive(&batch, heartbeat).await {
-            Ok(()) => self.note_success(&batch, heartbeat, started.elapsed()),
-            Err(error) => self.note_failure(batch, &error),
+        let done = self.commit_and_receive(&mut batch, heartbeat).await;
+        self.note_taken(transitions - batch.transitions.len(), observations - batch.observations.len());
+        match done {
+            Ok(()) => self.note_success(transitions + observations, heartbeat, started.elapsed()),
+            Err(failed) => self.note_failure(batch, &failed),
         }
         self.next_flush = Instant::now() + self.flush_interval;
         self.publish();
@@ -194,40 +245,55 @@ impl Writer {
         }
     }
 
-    /// Commits while the channel is drained, so that a slow database does not hold up the tracker.
+    /// Commits while the channel is drained, so that a slow database does not hold up the tracker. Leaves in `batch`
+    /// what was not committed.
     async fn commit_and_receive(
         &mut self,
-        batch: &Batch,
+        batch: &mut Batch,
         heartbeat: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let deadline = Instant::now() + COMMIT_DEADLINE;
-        let deadline = self.end.map_or(deadline, |end| end.min(deadline));
-        let Self { store, known, inbox, .. } = self;
-        let mut commit = pin!(timeout_at(deadline, commit(store, known, batch, heartbeat)));
+    ) -> Result<(), Failed> {
+        let Self { store, known, inbox, cancel, end, .. } = self;
+        let mut deadline = pin!(sleep_until(end.unwrap_or_else(|| Instant::now() + COMMIT_DEADLINE)));
+        let mut commit = pin!(commit(store, known, batch, heartbeat));
         loop {
             tokio::select! {
                 biased;
-                done = &mut commit => {
-                    return done.unwrap_or(Err(StoreError::Deadline { operation: "commit a batch" }));
+                done = &mut commit => return done,
+                () = &mut deadline => break,
+                () = cancel.cancelled(), if end.is_none() => {
+                    let last = Instant::now() + LAST_FLUSH_DEADLINE;
+                    *end = Some(last);
+                    let earlier = deadline.deadline().min(last);
+                    deadline.as_mut().reset(earlier);
                 }
                 () = inbox.receive(), if inbox.open => {}
             }
         }
+        Err(StoreError::Deadline { operation: "commit a batch" }.into())
     }
 
-    fn note_success(&mut self, batch: &Batch, heartbeat: Option<Timestamp>, took: Duration) {
+    fn note_taken(&mut self, transitions: usize, observations: usize) {
+        if let Some(mark) = &mut self.mark {
+            mark.waiting = mark.waiting.saturating_sub(transitions);
+        }
+        if transitions > 0 {
+            self.transitions.note_taken();
+        }
+        if observations > 0 {
+            self.observations.note_taken();
+        }
+    }
+
+    fn note_success(&mut self, row_count: usize, heartbeat: Option<Timestamp>, took: Duration) {
         self.retry.reset();
         self.retry_at = None;
-        if let Some(mark) = &mut self.mark {
-            mark.waiting = mark.waiting.saturating_sub(batch.transitions.len());
-        }
         if let Some(at) = heartbeat {
             self.mark = None;
             self.next_heartbeat = Instant::now() + self.heartbeat_interval;
             telemetry::worker_alive(Worker::Writer, at);
         }
-        if batch.len() > 0 {
-            telemetry::batch_committed(batch.len(), took);
+        if row_count > 0 {
+            telemetry::batch_committed(row_count, took);
         }
         let now = self.clock.now();
         self.status.send_modify(|status| {
@@ -237,14 +303,43 @@ impl Writer {
         });
     }
 
-    fn note_failure(&mut self, batch: Batch, error: &StoreError) {
-        telemetry::batch_failed(batch.len(), error);
+    fn note_failure(&mut self, mut batch: Batch, failed: &Failed) {
+        telemetry::batch_failed(batch.len(), &failed.error);
+        let delay = match failed.refused.map(|kind| (kind, self.note_refused(kind, &batch))) {
+            Some((_, Search::Narrow)) => Duration::ZERO,
+            Some((kind, Search::GiveUp)) => {
+                self.give_up(kind, &mut batch, &failed.error);
+                Duration::ZERO
+            }
+            Some((_, Search::Repeat)) | None => self.retry.fail(rand::random()),
+        };
         self.inbox.put_back(batch);
-        self.retry_at = Some(Instant::now() + self.retry.fail(rand::random()));
+        self.retry_at = Some(Instant::now() + delay);
+        if matches!(failed.error, StoreError::Deadline { .. }) {
+            // The pool would wait for the connection that does not answer; it is left to itself.
+            self.store = self.store.apart();
+        }
+        // What was known at this mark may be written much later, when it would tell of an outage that was none of ours.
+        self.mark = None;
         self.status.send_modify(|status| {
             status.healthy = false;
-            status.last_error_operation = Some(error.operation());
+            status.last_error_operation = Some(failed.error.operation());
         });
+    }
+
+    const fn note_refused(&mut self, kind: Kind, batch: &Batch) -> Search {
+        match kind {
+            Kind::Transition => self.transitions.note_refused(batch.transitions.len()),
+            Kind::Observation => self.observations.note_refused(batch.observations.len()),
+        }
+    }
+
+    /// Gives up the one record of a kind that is left in the batch: the database refuses it, whenever it is tried.
+    fn give_up(&mut self, kind: Kind, batch: &mut Batch, error: &StoreError) {
+        for (point, at) in batch.give_up(kind) {
+            telemetry::record_refused(kind.as_str(), point, at, error);
+            self.status.send_modify(|status| status.dropped = status.dropped.saturating_add(1));
+        }
     }
 
     fn publish(&mut self) {
@@ -262,11 +357,11 @@ impl Writer {
 
     /// Writes what is left. What the database does not take in time is lost, and said so.
     async fn finish(mut self) {
-        let end = Instant::now() + LAST_FLUSH_DEADLINE;
-        self.end = Some(end);
+        let end = *self.end.get_or_insert_with(|| Instant::now() + LAST_FLUSH_DEADLINE);
         self.inbox.records.close();
         self.inbox.receive_ready();
         self.next_heartbeat = Instant::now();
+        self.retry.reset();
         self.flush().await;
         while self.inbox.buffer.len() > 0 && Instant::now() < end {
             sleep_until(self.retry_at.unwrap_or_else(Instant::now).min(end)).await;
@@ -274,25 +369,31 @@ impl Writer {
         }
         self.inbox.dropped = self.inbox.dropped.plus(self.inbox.buffer.give_up());
         self.publish();
+        // Connections that do not close in time end with the process.
+        let _in_time = timeout_at(end, self.store.close()).await.is_ok();
     }
 }
 
-/// Writes a batch: transitions first, they matter most.
+/// Writes a batch and takes out of it what is written: transitions first, they matter most and wait for nothing else.
 async fn commit(
     store: &Store,
     known: &mut Option<BTreeMap<PointCode, PointFacts>>,
-    batch: &Batch,
+    batch: &mut Batch,
     heartbeat: Option<Timestamp>,
-) -> Result<(), StoreError> {
+) -> Result<(), Failed> {
     if !batch.transitions.is_empty() {
-        store.apply_transitions(&batch.transitions).await?;
+        store.apply_transitions(&batch.transitions).await.map_err(Failed::writing(Kind::Transition))?;
+        batch.transitions.clear();
     }
     if let Some(at) = heartbeat {
         store.heartbeat(at).await?;
     }
     if !batch.observations.is_empty() {
-        store.add_observations(&batch.observations).await?;
-        keep_facts(store, known, &batch.observations).await?;
+        let written = store.add_observations(&batch.observations).await;
+        written.map_err(Failed::writing(Kind::Observation))?;
+        let kept = keep_facts(store, known, &batch.observations).await;
+        kept.map_err(Failed::writing(Kind::Observation))?;
+        batch.observations.clear();
     }
     Ok(())
 }
@@ -372,9 +473,9 @@ mod tests {
         let (status_sender, mut status) = watch::channel(WriterStatus::default());
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let (clock, child, of_writer) =
-            (Clock::manual(Timestamp::from_seconds(9)), cancel.clone(), store.clone());
-        tasks.spawn(async move { run(of_writer, clock, records, &settings, status_sender, child).await });
+        let (clock, child) = (Clock::manual(Timestamp::from_seconds(9)), cancel.clone());
+        let writer = Writer::new(store.clone(), clock, records, &settings, status_sender, child);
+        tasks.spawn(writer.run());
         for step in 1..=1_000 {
             tokio::time::timeout(PATIENCE, sender.send(transition(step))).await.unwrap().unwrap();
         }
@@ -386,8 +487,53 @@ mod tests {
         assert_eq!((well.dropped, well.last_error_operation), (0, None));
         cancel.cancel();
         tasks.join_next().await.unwrap().unwrap();
+        // The writer has closed its connections, which were these.
+        let pool = SqlitePool::connect_with(pool.connect_options().as_ref().clone()).await.unwrap();
         let closed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM interval").fetch_one(&pool).await.unwrap();
         assert_eq!(closed, 999);
+    }
+
+    /// A writer over the one connection of `store`, that nothing is sent to.
+    fn idle_writer(store: &Store, clock: &Clock, cancel: &CancellationToken) -> Writer {
+        let settings = crate::config::Settings::default().store;
+        let (_sender, records) = mpsc::channel(1);
+        let status = watch::Sender::new(WriterStatus::default());
+        Writer::new(store.clone(), clock.clone(), records, &settings, status, cancel.clone())
+    }
+
+    #[tokio::test]
+    async fn the_first_heartbeat_after_an_outage_is_a_fresh_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, pool) = store_on_a_disk(&folder).await;
+        let clock = Clock::manual(Timestamp::from_seconds(9));
+        let mut writer = idle_writer(&store, &clock, &CancellationToken::new());
+        sqlx::query("PRAGMA query_only = ON").execute(&pool).await.unwrap();
+        writer.flush().await;
+        assert_eq!(store.last_heartbeat().await.unwrap(), None);
+        clock.advance(Duration::from_secs(3_600));
+        sqlx::query("PRAGMA query_only = OFF").execute(&pool).await.unwrap();
+        writer.flush().await;
+        assert_eq!(store.last_heartbeat().await.unwrap(), Some(Timestamp::from_seconds(3_609)));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_hangs_at_the_end_is_cut_off_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, pool) = store_on_a_disk(&folder).await;
+        let (clock, cancel) = (Clock::manual(Timestamp::from_seconds(9)), CancellationToken::new());
+        let mut writer = idle_writer(&store, &clock, &cancel);
+        let status = writer.status.subscribe();
+        // The one connection never comes back: by itself the wait for it ends later than we may stop.
+        let _held = pool.acquire().await.unwrap();
+        let mut flush = pin!(writer.flush());
+        tokio::select! {
+            biased;
+            () = &mut flush => panic!("the commit had a connection"),
+            () = std::future::ready(()) => {}
+        }
+        cancel.cancel();
+        flush.await;
+        assert_eq!(status.borrow().last_error_operation, Some("commit a batch"));
     }
 
     #[test]

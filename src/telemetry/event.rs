@@ -164,6 +164,13 @@ pub fn records_dropped(transition_count: u64, observation_count: u64) {
     );
 }
 
+/// A record was given up because the database refuses it for good.
+pub fn record_refused(kind: &'static str, point: PointCode, at: Timestamp, error: &(dyn Error + 'static)) {
+    METRICS.refused_records.with_label_values(&[kind]).inc();
+    tracing::error!(point.id = %point, kind, %at, error = %Chain(error),
+        "the {kind} of point {point} at {at} is lost: the database refuses it for good");
+}
+
 /// The records that wait for the database were counted.
 pub fn buffer_measured(record_count: usize) {
     METRICS.buffered_records.set(i64::try_from(record_count).unwrap_or(i64::MAX));

@@ -40,6 +40,7 @@ pub struct Metrics {
     pub(super) reconcile_failures: IntCounter,
     pub(super) buffered_records: IntGauge,
     pub(super) dropped_records: IntCounterVec,
+    pub(super) refused_records: IntCounterVec,
     pub(super) transitions_refused: IntCounter,
     pub(super) database_size: IntGauge,
     pub(super) clock_offset: Gauge,
@@ -125,6 +126,11 @@ impl Metrics {
                 "Records given up because the buffer was full or the service ended.",
                 &["kind"],
             ),
+            refused_records: counter_vec(
+                "db_refused_records_total",
+                "Records given up because the database refuses them for good.",
+                &["kind"],
+            ),
             transitions_refused: counter(
                 "db_transitions_refused_total",
                 "Changes of condition that lie before the open interval of their point and were not kept.",
@@ -159,7 +165,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 25] = [
+        let collectors: [Box<dyn Collector>; 26] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -176,6 +182,7 @@ impl Metrics {
             Box::new(self.reconcile_failures.clone()),
             Box::new(self.buffered_records.clone()),
             Box::new(self.dropped_records.clone()),
+            Box::new(self.refused_records.clone()),
             Box::new(self.transitions_refused.clone()),
             Box::new(self.database_size.clone()),
             Box::new(self.clock_offset.clone()),
@@ -203,6 +210,7 @@ impl Metrics {
         }
         for kind in ["transition", "observation"] {
             self.dropped_records.with_label_values(&[kind]).reset();
+            self.refused_records.with_label_values(&[kind]).reset();
         }
         self.probe_duration.with_label_values(&[LINK_MODULE, Stage::Connect.as_str()]);
         for worker in Worker::ALL {

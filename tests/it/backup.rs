@@ -49,12 +49,20 @@ async fn a_postgres_database_is_migrated_and_copied() {
 }
 
 #[test]
-fn a_copy_of_nothing_says_what_failed() {
+fn a_copy_of_nothing_or_to_nowhere_says_what_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let config = write_config(folder.path(), &format!("sqlite:{}", folder.path().join("store.db").display()));
+    let database = folder.path().join("store.db");
+    let config = write_config(folder.path(), &format!("sqlite:{}", database.display()));
     let copy = folder.path().join("missing/copy").display().to_string();
-    let refused = sharpeyes(&["backup", "--config", &config, "--to", &copy]);
-    assert_eq!(refused.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.starts_with("error: copy the database: "), "{told}");
+    let told = || {
+        let refused = sharpeyes(&["backup", "--config", &config, "--to", &copy]);
+        assert_eq!(refused.status.code(), Some(2));
+        String::from_utf8_lossy(&refused.stderr).into_owned()
+    };
+    let nothing = told();
+    assert!(nothing.starts_with("error: there is no database at "), "{nothing}");
+    assert!(!database.exists(), "a command that reads made a database");
+    assert!(sharpeyes(&["migrate", "--config", &config]).status.success());
+    let nowhere = told();
+    assert!(nowhere.starts_with("error: copy the database: "), "{nowhere}");
 }

@@ -3,7 +3,7 @@
 //! When it is full the oldest observation goes first, and a transition only when nothing else is left: a lost
 //! observation is a lost detail, a lost transition is a wrong history.
 
-use crate::domain::{Observation, Transition};
+use crate::domain::{Observation, PointCode, Timestamp, Transition};
 use crate::store::Record;
 use std::collections::VecDeque;
 
@@ -13,6 +13,23 @@ pub(super) struct Buffer {
     transitions: VecDeque<Transition>,
     observations: VecDeque<Observation>,
     limit: usize,
+}
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Transition,
+    Observation,
+}
+
+impl Kind {
+    /// The word used in metrics and logs.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transition => "transition",
+            Self::Observation => "observation",
+        }
+    }
 }
 
 /// What one commit takes.
@@ -25,6 +42,14 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn len(&self) -> usize {
         self.transitions.len().saturating_add(self.observations.len())
+    }
+
+    /// Gives every record of a kind up; tells the point and the instant of each.
+    pub(super) fn give_up(&mut self, kind: Kind) -> Vec<(PointCode, Timestamp)> {
+        match kind {
+            Kind::Transition => self.transitions.drain(..).map(|it| (it.point, it.at)).collect(),
+            Kind::Observation => self.observations.drain(..).map(|it| (it.point, it.started)).collect(),
+        }
     }
 }
 
@@ -62,6 +87,11 @@ impl Buffer {
         self.transitions.len()
     }
 
+    /// Observations that wait.
+    pub(super) fn observation_count(&self) -> usize {
+        self.observations.len()
+    }
+
     pub(super) fn push(&mut self, record: Record) -> Dropped {
         match record {
             Record::Transition(transition) => self.transitions.push_back(transition),
@@ -70,10 +100,10 @@ impl Buffer {
         self.trim()
     }
 
-    /// Takes up to `count` of each kind, oldest first.
-    pub(super) fn take(&mut self, count: usize) -> Batch {
-        let transitions = self.transitions.drain(..count.min(self.transitions.len())).collect();
-        let observations = self.observations.drain(..count.min(self.observations.len())).collect();
+    /// Takes up to so many of each kind, oldest first.
+    pub(super) fn take(&mut self, transitions: usize, observations: usize) -> Batch {
+        let transitions = self.transitions.drain(..transitions.min(self.transitions.len())).collect();
+        let observations = self.observations.drain(..observations.min(self.observations.len())).collect();
         Batch { transitions, observations }
     }
 
@@ -157,7 +187,7 @@ mod tests {
         assert_eq!(buffer.push(transition(4)), Dropped { transitions: 0, observations: 1 });
         assert_eq!(buffer.push(transition(5)), Dropped { transitions: 0, observations: 1 });
         assert_eq!(buffer.push(transition(6)), Dropped { transitions: 1, observations: 0 });
-        assert_eq!(instants(&buffer.take(9)), (vec![4, 5, 6], vec![]));
+        assert_eq!(instants(&buffer.take(9, 9)), (vec![4, 5, 6], vec![]));
     }
 
     #[test]
@@ -167,11 +197,11 @@ mod tests {
             buffer.push(transition(seconds));
             buffer.push(observation(seconds));
         }
-        let batch = buffer.take(2);
-        assert_eq!(instants(&batch), (vec![1, 2], vec![1, 2]));
-        assert_eq!(batch.len(), 4);
+        let batch = buffer.take(2, 1);
+        assert_eq!(instants(&batch), (vec![1, 2], vec![1]));
+        assert_eq!(batch.len(), 3);
         buffer.put_back(batch);
         assert_eq!(buffer.len(), 6);
-        assert_eq!(instants(&buffer.take(9)), (vec![1, 2, 3], vec![1, 2, 3]));
+        assert_eq!(instants(&buffer.take(9, 9)), (vec![1, 2, 3], vec![1, 2, 3]));
     }
 }

@@ -3,13 +3,14 @@
 #![expect(clippy::panic, reason = "a test that waited in vain says what for")]
 
 use crate::store::fixture::{at, because, change, point, window};
-use crate::support::postgres::{Server, on_both};
+use crate::support::postgres::{Server, new_database, on_both};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, StoreSettings};
 use sharpeyes::domain::{
     Cause, ClockReading, Codec, Condition, Declared, Look, Measurement, Observation, Outcome, StageTimes,
 };
 use sharpeyes::store::{Record, Store, WriterStatus, writer};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -121,11 +122,11 @@ async fn what_comes_is_committed_within_the_flush_interval() {
 async fn what_is_left_at_the_end_is_committed() {
     on_both(async |store: Store| {
         let running = Running::start(&store, Duration::from_secs(3_600));
-        for step in 0..1_500 {
-            running.send(transition(1, step)).await;
+        for number in 1..=1_500 {
+            running.send(transition(number, 0)).await;
         }
         running.end().await;
-        assert_eq!(interval_count(&store, 1).await, 1_500);
+        assert_eq!(store.open_states().await.unwrap().len(), 1_500);
         assert_eq!(store.last_heartbeat().await.unwrap(), Some(at(5_000)));
     })
     .await;
@@ -184,4 +185,55 @@ async fn a_lost_database_is_shown_outlived_and_caught_up_with() {
     assert_eq!((back.dropped, back.last_error_operation), (0, None));
     running.end().await;
     assert_eq!(interval_count(&store, 1).await, 2_000);
+}
+
+/// Makes the database refuse a second state that was decided at the same instant, and a second look that ended at the
+/// same one.
+const REFUSE_TWINS: [&str; 2] = [
+    "CREATE UNIQUE INDEX one_decision ON point_state (decided_ms)",
+    "CREATE UNIQUE INDEX one_end ON observation (ended_ms)",
+];
+
+async fn refuse_twins(url: &str) {
+    for statement in REFUSE_TWINS {
+        if url.starts_with("sqlite:") {
+            let mut file = SqliteConnection::connect(url).await.unwrap();
+            sqlx::query(statement).execute(&mut file).await.unwrap();
+        } else {
+            let mut server = PgConnection::connect(url).await.unwrap();
+            sqlx::query(statement).execute(&mut server).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_for_good_goes_alone() {
+    const COUNT: u32 = 60;
+    const TWIN: u32 = 31;
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}", folder.path().join("store.db").display());
+    for url in [file, new_database().await] {
+        let store = Store::open(&url).await.unwrap();
+        store.migrate().await.unwrap();
+        refuse_twins(&url).await;
+        let mut running = Running::start(&store, Duration::from_millis(10));
+        for number in 1..=COUNT {
+            let step = i64::from(if number == TWIN { number - 1 } else { number });
+            running.send(transition(number, step)).await;
+            running.send(observation(number, step, (640, 360))).await;
+        }
+        let status = running
+            .wait_for("the others", |status| status.dropped == 2 && status.buffered == 0 && status.healthy)
+            .await;
+        assert_eq!(status.last_error_operation, None, "{url}");
+        running.end().await;
+        let open: Vec<_> = store.open_states().await.unwrap().iter().map(|open| open.point).collect();
+        let expected: Vec<_> = (1..=COUNT).filter(|number| *number != TWIN).map(point).collect();
+        assert_eq!(open, expected, "{url}");
+        for number in 1..=COUNT {
+            let kept = store.observations(point(number), at(9_999), 9).await.unwrap().len();
+            assert_eq!(kept, usize::from(number != TWIN), "{url} {number}");
+        }
+        store.close().await;
+    }
 }
