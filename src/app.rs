@@ -16,6 +16,7 @@ mod report;
 mod serve;
 mod service;
 mod simulate;
+mod stopping;
 mod task;
 mod token;
 mod verify_audit;

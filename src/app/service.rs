@@ -5,6 +5,7 @@
 use crate::api::guard::{self, Guarding};
 use crate::api::{self, ApiInputs, ApiState, ImportSettings};
 use crate::app::import::brands;
+use crate::app::stopping::{CLOSE_STORE, STOP_FACE, STOP_KEEPERS, STOP_TRACKER, STOP_WATCHERS};
 use crate::app::task::Group;
 use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
@@ -25,9 +26,9 @@ use jiff::tz::TimeZone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::timeout;
 
 /// Findings between the watchers and the tracker; the watchers wait when it is full.
 const FINDINGS: usize = 4_096;
@@ -37,12 +38,6 @@ const RECORDS: usize = 4_096;
 const ORDERS: usize = 1_024;
 /// Changes that a slow listener of the event stream may lag behind before it is told to reload.
 const CHANGES: usize = 8_192;
-
-/// Time for each group to stop; together less than the 10 s from SIGTERM to exit.
-const STOP_FACE: Duration = Duration::from_millis(500);
-const STOP_WATCHERS: Duration = Duration::from_millis(6_500);
-const STOP_TRACKER: Duration = Duration::from_millis(1_000);
-const STOP_KEEPERS: Duration = Duration::from_millis(1_500);
 
 /// How the service stopped.
 #[derive(Debug)]
@@ -96,7 +91,9 @@ impl Service {
         late.extend(self.watchers.stop(STOP_WATCHERS).await);
         late.extend(self.tracker.stop(STOP_TRACKER).await);
         late.extend(self.keepers.stop(STOP_KEEPERS).await);
-        self.store.close().await;
+        if timeout(CLOSE_STORE, self.store.close()).await.is_err() {
+            late.push("store");
+        }
         if late.is_empty() { Stopped::InTime } else { Stopped::Late(late) }
     }
 }

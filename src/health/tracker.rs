@@ -13,7 +13,7 @@ mod task;
 mod tracked;
 mod view;
 
-pub use task::{TrackerInputs, TrackerOutputs, run};
+pub use task::{LAST_RECORDS_DEADLINE, TrackerInputs, TrackerOutputs, run};
 
 use crate::domain::judge::{Verdict, judge};
 use crate::domain::link_machine::LinkMachine;

@@ -62,8 +62,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// A tick that comes this late shows that we stood still.
 const OWN_STALL: Duration = Duration::from_secs(5);
 
-/// How long a shutdown waits for TEARDOWNs to be answered.
-const SHUTDOWN_WAIT: Duration = Duration::from_secs(6);
+/// How long a shutdown waits for TEARDOWNs to be answered; `app` checks that it fits into the time from SIGTERM to exit.
+pub const SHUTDOWN_WAIT: Duration = Duration::from_millis(4_500);
 
 /// Runs until cancelled, then ends every look, with its TEARDOWN sent. `findings` is bounded: when it is full the looks
 /// wait, keep their budgets, and so slow the schedule down.

@@ -29,8 +29,8 @@ const BATCH: usize = 256;
 const RECORD_LIMIT: usize = 200_000;
 /// Orders that wait for a watcher before wishes (not facts about links) are left out.
 const ORDER_LIMIT: usize = 1_000;
-/// Longest wait for the writer at the end; part of the 10 s from SIGTERM to exit.
-const LAST_RECORDS_DEADLINE: Duration = Duration::from_secs(3);
+/// Longest wait for the writer at the end; `app` checks that it fits into the time from SIGTERM to exit.
+pub const LAST_RECORDS_DEADLINE: Duration = Duration::from_millis(750);
 
 /// What the tracker reads.
 #[derive(Debug)]
