@@ -94,7 +94,7 @@ async fn subject(args: &ProbeArgs, settings: &Settings) -> anyhow::Result<Subjec
 
 async fn known_point(code: &str, settings: &Settings) -> anyhow::Result<Subject> {
     let code: PointCode = code.parse()?;
-    let store = Store::open(settings.store.url.expose()).await?;
+    let store = Store::open_existing(settings.store.url.expose()).await?;
     let point = store.load_inventory().await?.points.remove(&code).with_context(|| {
         format!("no point {code} in the inventory; look the code up with `sharpeyes export`")
     })?;
@@ -105,8 +105,11 @@ async fn known_point(code: &str, settings: &Settings) -> anyhow::Result<Subject>
     let key = key_file(&settings.credentials.key_file, directory.as_deref());
     let credential = match &point.credential {
         Some(name) => {
-            let book = CredentialBook::open(&key)?.load(&store).await?;
-            let known = book.get(name).cloned();
+            let mut opened = CredentialBook::open(&key)?.load(&store).await?;
+            if let Some(unusable) = opened.unusable.remove(name) {
+                return Err(unusable.into());
+            }
+            let known = opened.credentials.remove(name);
             Some(known.with_context(|| {
                 format!("point {code} names credential `{name}`, which was never imported")
             })?)

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
@@ -179,6 +178,15 @@ fn split(name: &str, plain: &[u8]) -> Option<Credential> {
     })
 }
 
+/// What opening the stored credentials came to, by name.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Those that can be used.
+    pub credentials: BTreeMap<String, Credential>,
+    /// Why the others cannot.
+    pub unusable: BTreeMap<String, CredentialError>,
+}
+
 /// Opens the stored credentials for the watchers.
 #[derive(Debug)]
 pub struct CredentialBook {
@@ -192,21 +200,24 @@ impl CredentialBook {
         Ok(Self { key: Key::read(path)?, path: path.to_owned() })
     }
 
-    /// Opens every stored credential, by name.
-    pub async fn load(&self, store: &Store) -> Result<Arc<BTreeMap<String, Credential>>, CredentialError> {
+    /// Opens the stored credentials, each by itself: one that was damaged or sealed with another key is told and takes
+    /// the others no more than its own points.
+    pub async fn load(&self, store: &Store) -> Result<Opened, CredentialError> {
         let sealed = store.sealed_credentials().await?;
-        let credentials = match &self.key {
-            Some(key) => sealed
-                .into_iter()
-                .map(|(name, sealed)| key.open(&name, &sealed).map(|credential| (name, credential)))
-                .collect::<Result<_, _>>()?,
-            None if sealed.is_empty() => BTreeMap::new(),
-            None => {
-                let (path, count) = (self.path.clone(), sealed.len());
-                return Err(CredentialError::KeyMissing { path, count });
+        let Some(key) = &self.key else {
+            if sealed.is_empty() {
+                return Ok(Opened::default());
             }
+            return Err(CredentialError::KeyMissing { path: self.path.clone(), count: sealed.len() });
         };
-        Ok(Arc::new(credentials))
+        let mut opened = Opened::default();
+        for (name, sealed) in sealed {
+            match key.open(&name, &sealed) {
+                Ok(credential) => opened.credentials.insert(name, credential).map_or((), drop),
+                Err(error) => opened.unusable.insert(name, error).map_or((), drop),
+            }
+        }
+        Ok(opened)
     }
 }
 
@@ -278,6 +289,7 @@ mod tests {
         let path = folder.path().join("camera.key");
         let store = Store::open("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
-        assert!(CredentialBook::open(&path).unwrap().load(&store).await.unwrap().is_empty());
+        let opened = CredentialBook::open(&path).unwrap().load(&store).await.unwrap();
+        assert!(opened.credentials.is_empty() && opened.unusable.is_empty());
     }
 }

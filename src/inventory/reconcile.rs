@@ -99,9 +99,13 @@ impl Reconciler {
             let version = self.store.inventory_version().await?;
             let inventory = Arc::new(self.store.load_inventory().await?);
             let opened = CredentialBook::open(&self.key_file)?.load(&self.store).await?;
+            for (name, error) in &opened.unusable {
+                telemetry::credential_unusable(name, error);
+            }
             let credentials = opened
-                .iter()
-                .map(|(name, credential)| (name.clone(), Arc::new(credential.clone())))
+                .credentials
+                .into_iter()
+                .map(|(name, credential)| (name, Arc::new(credential)))
                 .collect();
             Ok(Wanted { version, inventory, credentials, made: self.clock.now() })
         })

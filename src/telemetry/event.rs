@@ -153,6 +153,12 @@ pub fn upkeep_held(held_at: Option<Timestamp>, now: Timestamp) {
     }
 }
 
+/// A stored credential cannot be opened: its points are looked at without one.
+pub fn credential_unusable(name: &str, error: &(dyn Error + 'static)) {
+    tracing::error!(credential = name, error = %Chain(error),
+        "credential `{name}` cannot be used; import it again. Its points are looked at without one");
+}
+
 /// Records were given up because the buffer was full or the service ended.
 pub fn records_dropped(transition_count: u64, observation_count: u64) {
     METRICS.dropped_records.with_label_values(&["transition"]).inc_by(transition_count);

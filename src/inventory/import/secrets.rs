@@ -45,9 +45,12 @@ impl Importer {
     ) -> Result<(Key, BTreeMap<String, Credential>), ImportError> {
         let sealed = self.handle.block_on(self.store.sealed_credentials())?;
         if let Some(key) = Key::read(&request.key_file)? {
-            let open =
-                |(name, sealed): (String, Vec<u8>)| key.open(&name, &sealed).map(|opened| (name, opened));
-            let kept = sealed.into_iter().map(open).collect::<Result<_, _>>()?;
+            // One that does not open is as good as none: the remedy is to import it again.
+            let open = |(name, sealed): (String, Vec<u8>)| {
+                let opened = key.open(&name, &sealed).ok()?;
+                Some((name, opened))
+            };
+            let kept = sealed.into_iter().filter_map(open).collect();
             return Ok((key, kept));
         }
         let lost = sealed.iter().filter(|(name, _)| !batch.iter().any(|edit| edit.code == *name)).count();

@@ -4,7 +4,10 @@ use super::{Bench, NOW, sources};
 use secrecy::ExposeSecret;
 use sharpeyes::clock::Clock;
 use sharpeyes::inventory::credential::{CredentialBook, CredentialError};
+use sharpeyes::inventory::reconcile::Reconciler;
 use sharpeyes::inventory::{ImportError, Mode, export, import};
+use sqlx::{Connection, SqliteConnection};
+use std::time::Duration;
 
 const CREDENTIALS: &str = "name,username,password\nvillage,admin,  s3cret=\nother,viewer,'+1\n";
 
@@ -13,7 +16,7 @@ async fn a_sealed_credential_opens_with_the_key_and_with_nothing_else() {
     let bench = Bench::new().await;
     let report = bench.import(&[("credentials.csv", CREDENTIALS)]).await;
     assert_eq!(report.faults, []);
-    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap();
+    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap().credentials;
     let password = |name: &str| book[name].password.expose_secret().to_owned();
     assert_eq!((password("village"), password("other")), ("  s3cret=".to_owned(), "'+1".to_owned()));
     assert_eq!(book["village"].username, "admin");
@@ -31,7 +34,7 @@ async fn nothing_that_is_told_or_stored_holds_a_secret() {
     let changed = bench.import(&[("credentials.csv", "name,username,password\nvillage,root,n3w\n")]).await;
     let told: Vec<String> = changed.differences.iter().map(ToString::to_string).collect();
     assert_eq!(told[0], "~ credentials village\n    username: `***` -> `***`\n    password: `***` -> `***`");
-    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap();
+    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap().credentials;
     let exported = bench.folder.path().join("out");
     export::to_folder(&bench.store, super::zone(), exported.clone()).await.unwrap();
     bench.store.close().await;
@@ -57,7 +60,7 @@ async fn the_same_credentials_twice_change_nothing_and_one_half_can_be_kept() {
     assert_eq!((again.run, again.differences.len()), (None, 0));
     let renamed = bench.import(&[("credentials.csv", "name,username\nvillage,root\n")]).await;
     assert_eq!(renamed.faults, []);
-    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap();
+    let book = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap().credentials;
     assert_eq!(book["village"].username, "root");
     assert_eq!(book["village"].password.expose_secret(), "  s3cret=");
 }
@@ -76,7 +79,8 @@ async fn a_lost_key_is_replaced_only_when_every_credential_comes_again() {
     );
     assert!(!bench.key_file().exists());
     assert_eq!(bench.import(&[("credentials.csv", CREDENTIALS)]).await.faults, []);
-    assert_eq!(CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap().len(), 2);
+    let opened = CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap();
+    assert_eq!((opened.credentials.len(), opened.unusable.len()), (2, 0));
 }
 
 #[tokio::test]
@@ -98,4 +102,31 @@ async fn a_point_may_name_a_credential_that_comes_later_and_the_report_says_so()
     );
     bench.import(&[("credentials.csv", CREDENTIALS)]).await;
     assert_eq!(bench.import(&point).await.notes, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_damaged_credential_takes_no_other_with_it_and_can_be_imported_again() {
+    let bench = Bench::village().await;
+    bench.import(&[("credentials.csv", CREDENTIALS)]).await;
+    bench.import(&[("points.csv", "code,credential\n23052100001320000001,other\n")]).await;
+    let file = format!("sqlite:{}", bench.folder.path().join("s.db").display());
+    let mut database = SqliteConnection::connect(&file).await.unwrap();
+    let damage = "UPDATE credential SET sealed = zeroblob(40) WHERE name = 'other'";
+    sqlx::query(damage).execute(&mut database).await.unwrap();
+    let load = async || CredentialBook::open(&bench.key_file()).unwrap().load(&bench.store).await.unwrap();
+    let opened = load().await;
+    assert_eq!(opened.credentials.keys().collect::<Vec<_>>(), ["village"]);
+    assert_eq!(opened.unusable.keys().collect::<Vec<_>>(), ["other"]);
+    let reconciler = Reconciler {
+        store: bench.store.clone(),
+        clock: Clock::manual(NOW),
+        key_file: bench.key_file(),
+        period: Duration::from_secs(10),
+    };
+    let targets = reconciler.wanted().await.unwrap().targets(NOW);
+    let target = targets.targets.values().next().unwrap();
+    assert!(target.credential.is_none(), "{target:?}");
+    assert_eq!(bench.import(&[("credentials.csv", CREDENTIALS)]).await.faults, []);
+    let repaired = load().await;
+    assert_eq!((repaired.credentials.len(), repaired.unusable.len()), (2, 0));
 }
