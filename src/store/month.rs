@@ -6,9 +6,9 @@ use crate::store::{Store, StoreError, on_pool};
 const SELECT_NEWEST: &str = "SELECT revision, hash, targets, reported_ms FROM month_report \
     WHERE month = $1 AND division = $2 ORDER BY revision DESC LIMIT 1";
 
-/// The primary key refuses a second writer of the same revision.
+/// Of two writers of the same revision the second one is told by the count of rows.
 const INSERT: &str = "INSERT INTO month_report (month, division, revision, hash, targets, reported_ms) \
-    VALUES ($1, $2, $3, $4, $5, $6)";
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (month, division, revision) DO NOTHING";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -86,28 +86,45 @@ impl Store {
         targets: &str,
         now: Timestamp,
     ) -> Result<Frozen, StoreError> {
-        let before = self.month_revision(month, division).await?;
-        if let Some(same) = before.clone().filter(|before| before.hash == hash) {
-            return Ok(Frozen::Same(same));
+        loop {
+            let before = self.month_revision(month, division).await?;
+            if let Some(same) = before.clone().filter(|before| before.hash == hash) {
+                return Ok(Frozen::Same(same));
+            }
+            let fresh = MonthRevision {
+                revision: before.as_ref().map_or(1, |before| before.revision.saturating_add(1)),
+                hash: hash.to_owned(),
+                targets: targets.to_owned(),
+                reported: now,
+            };
+            // Someone else who takes the number first leaves a newer revision to compare with: this ends.
+            if self.add_month_revision(month, division, &fresh).await? {
+                return Ok(match before {
+                    None => Frozen::First(fresh),
+                    Some(before) => Frozen::Changed { before, now: fresh },
+                });
+            }
         }
-        let revision = before.as_ref().map_or(1, |before| before.revision.saturating_add(1));
+    }
+
+    /// Adds a revision; `false` when its number is taken.
+    async fn add_month_revision(
+        &self,
+        month: Month,
+        division: Option<DivisionCode>,
+        fresh: &MonthRevision,
+    ) -> Result<bool, StoreError> {
         on_pool!(&self.db, pool => sqlx::query(INSERT)
             .bind(month.to_string())
             .bind(division_text(division))
-            .bind(revision)
-            .bind(hash)
-            .bind(targets)
-            .bind(now.as_millis())
+            .bind(fresh.revision)
+            .bind(&fresh.hash)
+            .bind(&fresh.targets)
+            .bind(fresh.reported.as_millis())
             .execute(pool)
             .await
-            .map(|_one_row| ()))
-        .map_err(StoreError::at("freeze a month"))?;
-        let now =
-            MonthRevision { revision, hash: hash.to_owned(), targets: targets.to_owned(), reported: now };
-        Ok(match before {
-            None => Frozen::First(now),
-            Some(before) => Frozen::Changed { before, now },
-        })
+            .map(|done| done.rows_affected() > 0))
+        .map_err(StoreError::at("freeze a month"))
     }
 }
 

@@ -36,3 +36,21 @@ async fn other_figures_are_a_new_revision_and_the_same_are_not() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn reporting_a_month_many_times_at_once_is_one_revision() {
+    on_both(async |store: Store| {
+        let mut reports = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            reports.spawn(async move {
+                store.freeze_month("2026-10".parse().unwrap(), None, "aa", "2026-1", at(100)).await
+            });
+        }
+        let frozen: Vec<Frozen> = reports.join_all().await.into_iter().collect::<Result<_, _>>().unwrap();
+        assert!(frozen.iter().all(|frozen| frozen.revision().revision == 1), "{frozen:?}");
+        let first = frozen.iter().filter(|frozen| matches!(frozen, Frozen::First(_))).count();
+        assert_eq!(first, 1, "{frozen:?}");
+    })
+    .await;
+}
