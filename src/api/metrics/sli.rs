@@ -13,12 +13,15 @@ use crate::telemetry;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Time between two computations of the short windows.
 const PERIOD: Duration = Duration::from_secs(60);
 /// The long windows are computed in one of so many rounds.
 const LONG_EVERY: u32 = 15;
+/// Longest time for one county and window; a store that takes longer is asked again in the next round.
+const COUNTY_DEADLINE: Duration = Duration::from_secs(60);
 
 const SLI_RATIO: Family = Family {
     name: "sharpeyes_sli_ratio",
@@ -144,9 +147,10 @@ async fn compute(state: &ApiState, horizons: &[Horizon]) {
     let mut fresh = Vec::new();
     for horizon in horizons {
         for county in &counties {
-            match of_county(context, *county, *horizon).await {
-                Ok(samples) => fresh.extend(samples),
-                Err(error) => return telemetry::ratios_failed(&error),
+            match timeout(COUNTY_DEADLINE, of_county(context, *county, *horizon)).await {
+                Ok(Ok(samples)) => fresh.extend(samples),
+                Ok(Err(error)) => return telemetry::ratios_failed(&error),
+                Err(elapsed) => return telemetry::ratios_failed(&elapsed),
             }
         }
     }
