@@ -33,6 +33,7 @@ pub(crate) struct Material {
     pub(crate) segments: Vec<Segment>,
     pub(crate) spans: BTreeMap<PointCode, Vec<Span>>,
     pub(crate) measured: BTreeMap<PointCode, Measured>,
+    /// Of the window, and from before it where an outage runs across its start.
     pub(crate) exclusions: Vec<Exclusion>,
 }
 
@@ -53,7 +54,6 @@ pub(crate) async fn gather(
     let at = last_instant(window);
     let inventory = context.inventory_at(at).await?;
     let segments = if needs.spans { segments(context, window, &inventory).await? } else { Vec::new() };
-    let exclusions = context.store.effective_exclusions(window).await?;
     let (spans, measured) = tokio::try_join!(
         async {
             if needs.spans {
@@ -70,7 +70,20 @@ pub(crate) async fn gather(
             }
         },
     )?;
+    let exclusions = context.store.effective_exclusions(reach(window, &spans)).await?;
     Ok(Material { window, inventory, segments, spans, measured, exclusions })
+}
+
+/// The window with the first part of every outage that runs across its start: an exclusion there stops the repair clock.
+fn reach(window: Window, spans: &BTreeMap<PointCode, Vec<Span>>) -> Window {
+    let crossing = spans.values().filter(|spans| is_crossing(spans, window));
+    let earliest = crossing.filter_map(|spans| spans.first()).map(|first| first.window.start()).min();
+    earliest.and_then(|earliest| Window::new(earliest.min(window.start()), window.end())).unwrap_or(window)
+}
+
+/// Whether the first span is a fault (or a pause in one) that lasts at the start of the window.
+fn is_crossing(spans: &[Span], window: Window) -> bool {
+    spans.first().is_some_and(|first| first.window.start() <= window.start() && first.state != State::Good)
 }
 
 /// Cuts the window at the ends of days after which another inventory holds.
@@ -159,13 +172,8 @@ async fn add_earlier(
     window: Window,
     spans: &mut BTreeMap<PointCode, Vec<Span>>,
 ) -> Result<(), CoverageError> {
-    let crossing = |spans: &[Span]| {
-        spans
-            .first()
-            .is_some_and(|first| first.window.start() <= window.start() && first.state != State::Good)
-    };
-    let codes: Vec<PointCode> =
-        spans.iter().filter(|(_, spans)| crossing(spans)).map(|(point, _)| *point).collect();
+    let crossing = spans.iter().filter(|(_, spans)| is_crossing(spans, window));
+    let codes: Vec<PointCode> = crossing.map(|(point, _)| *point).collect();
     if codes.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use crate::coverage::gather::{Material, Needs, gather, tops};
 use crate::coverage::rolled::village_time;
 use crate::coverage::{CoverageContext, CoverageError, last_instant};
 use crate::domain::exclusion::ExclusionMap;
-use crate::domain::history::{Basis, RepairTimes};
+use crate::domain::history::{Basis, History, RepairTimes};
 use crate::domain::survey::{Contribution, Extent, NotAssessed, Survey, is_assessed};
 use crate::domain::{
     Counts, DivisionCode, DivisionLevel, Exclusion, Figure, FigureId, Inventory, Measure, Timestamp, Window,
@@ -264,9 +264,14 @@ fn notes(survey: &Survey<'_>, material: &Material) -> Vec<ExclusionNote> {
     let map = ExclusionMap::new(&material.inventory, &material.exclusions);
     let mut points: BTreeMap<i64, u64> = BTreeMap::new();
     if !material.exclusions.is_empty() {
-        for exclusion in survey.extent.points.iter().flat_map(|point| map.of(point)) {
-            let count = points.entry(exclusion.id).or_default();
-            *count = count.saturating_add(1);
+        for point in &survey.extent.points {
+            let history = survey.histories.get(&point.code);
+            for exclusion in
+                map.of(point).filter(|exclusion| counts(exclusion.window, survey.window, history))
+            {
+                let count = points.entry(exclusion.id).or_default();
+                *count = count.saturating_add(1);
+            }
         }
     }
     let note = |exclusion: &Exclusion| {
@@ -291,3 +296,8 @@ fn excluded_by_maintainer(survey: &Survey<'_>) -> BTreeMap<String, u64> {
     }
     excluded
 }
+/// Every exclusion that changes a figure of the division: it lies in the window, or before it over an outage of A5.
+fn counts(exclusion: Window, window: Window, history: Option<&History>) -> bool {
+    exclusion.intersect(window).is_some() || history.is_some_and(|history| history.is_paused_by(exclusion))
+}
+

@@ -55,6 +55,14 @@ impl History {
             (Basis::Raw, None) | (Basis::Adjusted, _) => &self.adjusted,
         }
     }
+
+    /// Whether an exclusion lies over one of the outages, also over a part of it before the window.
+    pub fn is_paused_by(&self, exclusion: Window) -> bool {
+        let overlaps = |outage: &Outage| {
+            outage.start < exclusion.end() && outage.end.is_none_or(|end| exclusion.start() < end)
+        };
+        self.outages(Basis::Raw).iter().any(overlaps)
+    }
 }
 
 /// Repair times of the outages of a window (device view).
@@ -142,6 +150,7 @@ mod tests {
             history.outages(Basis::Adjusted).iter().map(|outage| outage.down_ms).collect();
         assert_eq!(repairs, [80, 10]);
         assert_eq!(history.tally.raw.of(State::Offline), 30);
+        assert!(history.is_paused_by(window(39, 41)) && !history.is_paused_by(window(0, 40)));
         let times = RepairTimes::of([&history].into_iter(), window(100, 200), Basis::Adjusted);
         assert_eq!((times.closed, times.open, times.failures), (2, 0, 1));
         assert_eq!((times.mean_ms, times.median_ms, times.p90_ms), (Some(45), Some(45), Some(80)));
@@ -177,10 +186,59 @@ mod tests {
     }
 
     #[test]
+    fn an_exclusion_before_the_window_stops_the_clock_of_an_outage_that_runs_across_its_start() {
+        // 80 ms of fault, 30 of them excluded before the window and 5 in it; the window itself is down for 20.
+        let spans = spans(&[(0, 'g'), (40, 'o'), (120, 'g')], 200);
+        let exclusions = [window(50, 80), window(95, 105)];
+        let history = History::read(&spans, window(0, 900), window(100, 200), &exclusions);
+        let repairs = |basis| history.outages(basis).iter().map(|outage| outage.down_ms).collect::<Vec<_>>();
+        assert_eq!((repairs(Basis::Adjusted), repairs(Basis::Raw)), (vec![40], vec![80]));
+        assert_eq!(history.tally.excluded.total(), 5);
+    }
+
+    #[test]
     fn no_failure_has_no_time_between_failures() {
         let history = History::read(&spans(&[(0, 'g')], 200), window(0, 900), window(100, 200), &[]);
         let times = RepairTimes::of([&history].into_iter(), window(100, 200), Basis::Raw);
         assert_eq!(times, RepairTimes::default());
+    }
+
+    /// Down time and first good instant of each outage, counted instant by instant from commissioning on.
+    fn naive(states: &[char], counted: i64, exclusions: &[Window]) -> Vec<(u64, Option<i64>)> {
+        let (mut found, mut down) = (Vec::new(), 0);
+        for (at, state) in (0..).zip(states).skip_while(|(at, _)| *at < counted) {
+            let is_excluded = exclusions.iter().any(|it| it.contains(Timestamp::from_millis(at)));
+            match state {
+                'o' if !is_excluded => down += 1,
+                'g' if !is_excluded && down > 0 => found.push((std::mem::take(&mut down), Some(at))),
+                _ => {}
+            }
+        }
+        found.extend((down > 0).then_some((down, None)));
+        found
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_naive_walk_over_every_instant_agrees(
+            states in proptest::collection::vec(proptest::sample::select(vec!['g', 'o', 'o', 'u']), 60),
+            exclusions in proptest::collection::vec((0..60_i64, 1..20_i64), 0..4),
+            counted in 0..60_i64,
+            start in 0..60_i64,
+        ) {
+            let exclusions = timeline::union(exclusions.iter().map(|(from, length)| window(*from, from + length)).collect());
+            let changes: Vec<(i64, char)> = (0..).zip(states.iter().copied()).collect();
+            let history = History::read(&spans(&changes, 60), window(counted, 900), window(start, 60), &exclusions);
+            let first = start.max(counted);
+            for (basis, exclusions) in [(Basis::Adjusted, &exclusions[..]), (Basis::Raw, &[])] {
+                let end = |outage: &Outage| outage.end.map(Timestamp::as_millis);
+                let found: Vec<(u64, Option<i64>)> =
+                    history.outages(basis).iter().map(|outage| (outage.down_ms, end(outage))).collect();
+                let mut expected = naive(&states, counted, exclusions);
+                expected.retain(|(_, end)| end.is_none_or(|end| end >= first));
+                proptest::prop_assert_eq!(found, expected);
+            }
+        }
     }
 
     #[test]

@@ -174,7 +174,7 @@ measures! {
     Clock = "A4" v 1, FullTime, Points, "clocks accurate", "时钟准确率",
         "points whose clock is off by at most clock.tolerance_seconds, over points whose clock could be read; the others are unknown";
     /// Repairs within the deadline.
-    Repair = "A5" v 1, FullTime, Outages, "repairs within the deadline", "修复及时率",
+    Repair = "A5" v 2, FullTime, Outages, "repairs within the deadline", "修复及时率",
         "outages closed in the window within repair.deadline_hours of their class, over those closed in it and those open past the deadline; excluded, unknown and unreachable time pauses the clock";
     /// Points with people who answer for them.
     Responsible = "K4" v 1, FullControl, Points, "points with leader, maintainer and phone", "责任人落实率",

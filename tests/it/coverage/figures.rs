@@ -5,6 +5,7 @@ use crate::store::fixture::{EAST, WEST, division, import, point};
 use crate::support::postgres::on_both;
 use sharpeyes::coverage::approval::change_exclusion;
 use sharpeyes::coverage::{ListKind, ListQuery, Selection, gaps, list, report};
+use sharpeyes::domain::history::RepairTimes;
 use sharpeyes::domain::{
     Condition, Counts, ExclusionKind, ExclusionRequest, ExclusionScope, FigureId, RecordKind, Timestamp,
     Window,
@@ -144,6 +145,77 @@ async fn an_exclusion_leaves_the_denominator_and_the_raw_figure_stays() {
         assert_eq!(after.excluded_by_maintainer.get(""), Some(&(48 * HOUR)));
         change_exclusion(&context, id, ExclusionStep::Withdraw, "chief").await.unwrap();
         assert_eq!(figure(&context, month_window(), "A1").await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_exclusion_before_the_window_stops_the_clock_of_an_outage_that_runs_into_it() {
+    on_both(async |store: Store| {
+        let context = context(store).await;
+        let at = |day, hour| Timestamp::from_seconds(february(day, hour));
+        let exclude = async |from, to, points: Vec<u32>| {
+            let request = ExclusionRequest {
+                kind: ExclusionKind::PowerCut,
+                scope: ExclusionScope::Points(points.into_iter().map(point).collect()),
+                window: Window::new(from, to).unwrap(),
+                reason: "停电".to_owned(),
+                evidence: "notice 3".to_owned(),
+                applicant: "duty".to_owned(),
+            };
+            let id = context.store.add_exclusion(&request, from).await.unwrap().id;
+            change_exclusion(&context, id, ExclusionStep::Approve, "chief").await.unwrap();
+            id
+        };
+        let minutes = |hour, minutes: u64| at(9, hour).plus(std::time::Duration::from_secs(minutes * 60));
+        // Point 1 was down from 23:00 on 9 February to 2:00; of that 23:00-24:00 is excluded, half of it twice.
+        let first = exclude(at(9, 23), at(9, 24), vec![1]).await;
+        let second = exclude(minutes(23, 30), at(9, 24), vec![1, 2]).await;
+        exclude(at(9, 21), at(9, 22), vec![1]).await;
+        let day = Window::new(at(10, 0), at(11, 0)).unwrap();
+        let report = report(&context, None, day, &Selection::All).await.unwrap();
+        let mean = |times: Option<RepairTimes>| times.and_then(|times| times.mean_ms);
+        assert_eq!((mean(report.repairs), mean(report.raw_repairs)), (Some(2 * HOUR), Some(3 * HOUR)));
+        let noted: Vec<(i64, u64)> =
+            report.exclusions.iter().map(|note| (note.exclusion.id, note.points)).collect();
+        assert_eq!(noted, [(first, 1), (second, 1)], "the third lies over no outage, and none over point 2");
+        assert!(report.excluded_by_maintainer.is_empty(), "nothing inside the window is excluded");
+        // Point 4 is down from 1:00 on 25 February on: at 20:00 for 19 h of its 12, but 10 of them are excluded.
+        let afternoon = Window::new(at(25, 12), at(25, 20)).unwrap();
+        let repairs = figure(&context, afternoon, "A5").await;
+        assert_eq!((repairs.adjusted.numerator, repairs.adjusted.denominator), (0, 1));
+        exclude(at(25, 2), at(25, 12), vec![4]).await;
+        let repairs = figure(&context, afternoon, "A5").await;
+        assert_eq!((repairs.adjusted.denominator, repairs.raw.denominator), (0, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn overlapping_exclusions_are_counted_once() {
+    on_both(async |store: Store| {
+        let context = context(store).await;
+        let at = |day| Timestamp::from_seconds(february(day, 0));
+        let scopes = [
+            (ExclusionScope::Points(vec![point(4)]), at(3), at(6)),
+            (ExclusionScope::Division(division(WEST)), at(5), at(8)),
+            (ExclusionScope::Division(division(WEST)), at(5), at(8)),
+        ];
+        for (scope, from, to) in scopes {
+            let request = ExclusionRequest {
+                kind: ExclusionKind::PlannedMaintenance,
+                scope,
+                window: Window::new(from, to).unwrap(),
+                reason: "检修".to_owned(),
+                evidence: "plan 8".to_owned(),
+                applicant: "maintainer".to_owned(),
+            };
+            let id = context.store.add_exclusion(&request, from).await.unwrap().id;
+            change_exclusion(&context, id, ExclusionStep::Approve, "chief").await.unwrap();
+        }
+        let report = report(&context, None, month_window(), &Selection::All).await.unwrap();
+        assert_eq!(report.excluded_by_maintainer.get(""), Some(&(5 * 24 * HOUR)), "3 to 7 February");
+        assert_eq!(hours(figure(&context, month_window(), "A1").await.adjusted)[3], 5 * 24);
     })
     .await;
 }
