@@ -187,7 +187,7 @@ measures! {
 impl Measure {
     /// Whether the measure is also shown for each class.
     pub const fn by_class(self) -> bool {
-        matches!(self, Self::IntactInstalled | Self::IntactOnline | Self::Record)
+        matches!(self, Self::Online | Self::IntactInstalled | Self::IntactOnline | Self::Record)
     }
 
     /// Whether time is counted, and not things.

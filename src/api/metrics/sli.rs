@@ -26,17 +26,19 @@ const COUNTY_DEADLINE: Duration = Duration::from_secs(60);
 const SLI_RATIO: Family = Family {
     name: "sharpeyes_sli_ratio",
     kind: Kind::Gauge,
-    help: "Share of time that points were online (kind service, device) or intact (kind intact), with its bounds.",
+    help: "Share of time that points were online (kind service) or intact (kind device), with its bounds.",
 };
 
-/// The figures behind the kinds, with their class label.
-const FIGURES: [(FigureId, &str, &str); 5] = [
-    (FigureId::of(Measure::Online), "service", "all"),
-    (FigureId::of(Measure::OnlineDevice), "device", "all"),
-    (FigureId { measure: Measure::IntactInstalled, class: Some(PointClass::One) }, "intact", "1"),
-    (FigureId { measure: Measure::IntactInstalled, class: Some(PointClass::Two) }, "intact", "2"),
-    (FigureId { measure: Measure::IntactInstalled, class: Some(PointClass::Three) }, "intact", "3"),
-];
+/// The figures behind the kinds: what the room feels (在线率) and what the cameras answer for (完好率).
+const KINDS: [(Measure, &str); 2] = [(Measure::Online, "service"), (Measure::IntactInstalled, "device")];
+/// The classes that have targets, and all points together.
+const CLASSES: [Option<PointClass>; 4] =
+    [None, Some(PointClass::One), Some(PointClass::Two), Some(PointClass::Three)];
+
+fn figures() -> Vec<FigureId> {
+    let of_kind = |(measure, _)| CLASSES.map(|class| FigureId { measure, class });
+    KINDS.into_iter().flat_map(of_kind).collect()
+}
 
 /// A window of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,11 +165,28 @@ async fn of_county(
     horizon: Horizon,
 ) -> Result<Vec<Sample>, coverage::CoverageError> {
     let Some(window) = horizon.window(context, context.clock.now()) else { return Ok(Vec::new()) };
-    let selection = Selection::Some(FIGURES.map(|(figure, ..)| figure).to_vec());
+    let selection = Selection::Some(figures());
     let report = coverage::report(context, Some(county), window, &selection).await?;
     let sample = |figure: &crate::domain::Figure| {
-        let (_, kind, class) = FIGURES.into_iter().find(|(id, ..)| *id == figure.id)?;
+        let (_, kind) = KINDS.into_iter().find(|(measure, _)| *measure == figure.id.measure)?;
+        let class = figure.id.class.map_or("all", PointClass::as_str);
         Some(Sample { county, horizon, kind, class, counts: figure.adjusted })
     };
     Ok(report.whole.figures.iter().filter_map(sample).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_is_online_and_device_is_intact_over_all_points_and_by_class() {
+        let found: Vec<String> = figures().iter().map(FigureId::to_string).collect();
+        let of = |id: &str| {
+            [id.to_owned(), format!("{id}.class1"), format!("{id}.class2"), format!("{id}.class3")]
+        };
+        assert_eq!(found, [of("A1"), of("A2.installed")].concat());
+        // A figure that a report does not know would have no series.
+        assert!(figures().iter().all(|figure| FigureId::all().any(|known| known == *figure)));
+    }
 }
