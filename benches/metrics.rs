@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{PerPoint, Settings, load_targets};
-use sharpeyes::coverage::CoverageContext;
+use sharpeyes::coverage::{CoverageContext, Turns};
 use sharpeyes::domain::division::Division;
 use sharpeyes::domain::point::CatalogueRecord;
 use sharpeyes::domain::{
@@ -98,6 +98,9 @@ fn inputs(
             calendar: Calendar::of_zone(zone).unwrap(),
             targets: Arc::new(load_targets(None).unwrap()),
             inventory: inventory.clone(),
+            provisional: Duration::ZERO,
+            known_until: None,
+            turns: Turns::default(),
         },
         imports: ImportSettings {
             key_file: "camera.key".into(),

@@ -163,6 +163,15 @@ pub struct Report {
     pub zone: String,
     /// Targets, rules and thresholds.
     pub targets_file: Option<PathBuf>,
+    /// Days after its end in which a month's report still changes; then it is frozen.
+    pub provisional_days: u32,
+}
+
+impl Report {
+    /// How long after its end a month's report still changes.
+    pub fn provisional(&self) -> Duration {
+        Duration::from_secs(u64::from(self.provisional_days) * 86_400)
+    }
 }
 
 /// How much is exposed per point.
@@ -258,7 +267,7 @@ impl Default for Settings {
                 self_suspicion_points: 20,
             },
             credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
-            report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None },
+            report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 },
             metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }

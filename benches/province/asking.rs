@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use sharpeyes::api::{ApiInputs, ApiState, ImportSettings, router};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
-use sharpeyes::coverage::{CoverageContext, Selection, report};
+use sharpeyes::coverage::{CoverageContext, Selection, Turns, report};
 use sharpeyes::domain::{
     Calendar, Cause, Condition, DivisionCode, Evidence, Inventory, PointCode, Provenance, Timestamp,
     Transition, Window,
@@ -77,6 +77,9 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
         calendar: Calendar::of_zone("Asia/Shanghai")?,
         targets: Arc::new(load_targets(None)?),
         inventory: inventory.clone(),
+        provisional: Duration::ZERO,
+        known_until: None,
+        turns: Turns::default(),
     };
     month_of(&coverage, county()?, now).await?;
     let (_snapshot, snapshot) = watch::channel(Arc::new(snapshot));

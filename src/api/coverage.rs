@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// The days of the window when none is asked for: whole days and the part of today.
 const DEFAULT_DAYS: u32 = 30;
+/// The longest window: five years, more than two plans of a governance office.
+const MAX_DAYS: u64 = 5 * 366;
 
 /// Which figures.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -32,10 +34,10 @@ pub(crate) struct CoverageQuery {
     #[serde(default, deserialize_with = "text::optional")]
     #[param(value_type = Option<String>, pattern = "^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})$")]
     division: Option<DivisionCode>,
-    /// The month, instead of `from` and `to`
+    /// The month, instead of `from` and `to`: its figures of what is known now, also where its report is frozen
     #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$", example = "2026-10")]
     month: Option<String>,
-    /// Begin of the window; 30 days before `to` when left out
+    /// Begin of the window; 30 days before `to` when left out, at most 1830 days before it
     #[param(inline)]
     from: Option<Time>,
     /// End of the window; now when left out
@@ -147,6 +149,15 @@ pub(crate) async fn targets(State(state): State<ApiState>, _reader: Reader) -> J
 
 impl CoverageQuery {
     fn window(&self, state: &ApiState) -> Result<Window, ApiError> {
+        let window = self.asked_window(state)?;
+        let longest = window.start().plus(Duration::from_secs(MAX_DAYS * 86_400));
+        if longest < window.end() {
+            return Err(unprocessable(format!("a window is at most {MAX_DAYS} days long")));
+        }
+        Ok(window)
+    }
+
+    fn asked_window(&self, state: &ApiState) -> Result<Window, ApiError> {
         let context = &state.inputs().coverage;
         let now = context.clock.now();
         if let Some(month) = &self.month {
@@ -193,5 +204,6 @@ fn failed(error: CoverageError) -> ApiError {
         CoverageError::Future => unprocessable(error),
         CoverageError::Store(error) => error.into(),
         CoverageError::Task(error) => ApiError::internal(error),
+        CoverageError::Turn(error) => ApiError::internal(error),
     }
 }

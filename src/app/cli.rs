@@ -148,6 +148,9 @@ pub(crate) struct ReportArgs {
     /// Form
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: ReportFormat,
+    /// Compute a frozen month anew; other figures than before are a new revision
+    #[arg(long)]
+    pub(crate) reissue: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use crate::app::cli::{ReportArgs, ReportFormat};
 use crate::app::say_error;
 use crate::clock::Clock;
 use crate::config;
-use crate::coverage::{self, CoverageContext, MonthReport, table};
+use crate::coverage::{self, CoverageContext, Issue, MonthReport, Standing, Turns};
 use crate::domain::{Calendar, DivisionCode, Month};
 use crate::store::Store;
 use crate::store::month::Frozen;
@@ -21,14 +21,12 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let division: Option<DivisionCode> = args.division.as_deref().map(str::parse).transpose()?;
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     let report = runtime.block_on(compute(args, month, division))?;
-    if let Some(frozen) = &report.frozen {
-        say_error(&revision(month, frozen));
-    }
-    let bytes = match args.format {
-        ReportFormat::Json => format!("{}\n", report.json).into_bytes(),
-        ReportFormat::Csv => table::write(&report.report).context("write the table")?,
+    say_error(&standing(month, &report.standing));
+    let text = match args.format {
+        ReportFormat::Json => format!("{}\n", report.issued.json),
+        ReportFormat::Csv => report.issued.csv.clone(),
     };
-    std::io::stdout().write_all(&bytes).context("write the report")?;
+    std::io::stdout().write_all(text.as_bytes()).context("write the report")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,21 +53,30 @@ async fn compute(
         calendar: Calendar::of_zone(&settings.report.zone)?,
         targets: Arc::new(targets),
         inventory,
+        provisional: settings.report.provisional(),
+        known_until: None,
+        turns: Turns::default(),
     };
+    let issue = if args.reissue { Issue::Anew } else { Issue::Kept };
     progress.set_message(format!("computing the figures of {month}"));
-    let report = coverage::month(&context, month, division).await?;
+    let report = coverage::month(&context, month, division, issue).await?;
     progress.finish_and_clear();
     context.store.close().await;
     Ok(report)
 }
 
-fn revision(month: Month, frozen: &Frozen) -> String {
-    match frozen {
-        Frozen::First(now) => format!("{month} is closed: revision 1, sha256 {}", now.hash),
-        Frozen::Same(now) => format!("{month} is unchanged: revision {}, sha256 {}", now.revision, now.hash),
-        Frozen::Changed { before, now } => format!(
+fn standing(month: Month, standing: &Standing) -> String {
+    match standing {
+        Standing::Provisional { until } => format!("{month} is provisional until {until}"),
+        Standing::Frozen(Frozen::First(now)) => {
+            format!("{month} is closed: revision 1, sha256 {}", now.issued.hash)
+        }
+        Standing::Frozen(Frozen::Same(now)) => {
+            format!("{month} is unchanged: revision {}, sha256 {}", now.revision, now.issued.hash)
+        }
+        Standing::Frozen(Frozen::Changed { before, now }) => format!(
             "{month} differs from revision {} (sha256 {}): revision {}, sha256 {}",
-            before.revision, before.hash, now.revision, now.hash
+            before.revision, before.issued.hash, now.revision, now.issued.hash
         ),
     }
 }

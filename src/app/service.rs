@@ -9,7 +9,7 @@ use crate::app::stopping::{CLOSE_STORE, STOP_FACE, STOP_KEEPERS, STOP_TRACKER, S
 use crate::app::task::Group;
 use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
-use crate::coverage::CoverageContext;
+use crate::coverage::{CoverageContext, Turns};
 use crate::domain::{Calendar, Exclusion, Finding, Inventory, Order, Targets, Timestamp, Transition, Window};
 use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::Snapshot;
@@ -287,6 +287,9 @@ impl Parts {
                 calendar: self.calendar.clone(),
                 targets: self.targets.clone(),
                 inventory: followed.inventory.subscribe(),
+                provisional: self.settings.report.provisional(),
+                known_until: None,
+                turns: Turns::default(),
             },
             imports: self.imports.clone(),
             holds: self.holds.clone(),

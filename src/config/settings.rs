@@ -93,6 +93,7 @@ fn credentials(section: &mut Section<'_>, credentials: &mut Credentials) {
 fn report(section: &mut Section<'_>, report: &mut Report) {
     section.read("zone", zone, &mut report.zone);
     section.read("targets_file", |value| path(value).map(Some), &mut report.targets_file);
+    section.read("provisional_days", whole(0..=28_u32), &mut report.provisional_days);
 }
 
 fn metrics(section: &mut Section<'_>, metrics: &mut MetricSettings) {

@@ -179,6 +179,8 @@ pub struct MonthDocument {
     pub month: String,
     /// Whether the month is over; an open one is cut off at `to`.
     pub closed: bool,
+    /// Whether the figures may still change; then the report is frozen.
+    pub provisional: bool,
     /// The figures.
     #[serde(flatten)]
     pub coverage: CoverageDocument,

@@ -35,7 +35,7 @@ pub async fn gaps(
         let gaps = gap::find(&extent, |point| states.get(point).copied().unwrap_or(Working::Unknown));
         page(gaps, after.as_deref(), limit, &inventory)
     };
-    Ok(tokio::task::spawn_blocking(compute).await?)
+    context.compute(compute).await
 }
 
 /// What is measured now; an exclusion does not make a camera work.

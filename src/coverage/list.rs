@@ -109,7 +109,7 @@ pub async fn list(
         let contributions = contributions(&material, &query, &calendar, &targets);
         page(contributions, query.kind, after.as_deref(), limit, &material.inventory)
     };
-    Ok(tokio::task::spawn_blocking(compute).await?)
+    context.compute(compute).await
 }
 
 fn contributions(

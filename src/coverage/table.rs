@@ -28,8 +28,8 @@ const HEADER: [&str; 19] = [
 ];
 
 /// Writes a report as CSV.
-pub fn write(report: &CoverageReport) -> Result<Vec<u8>, csv::Error> {
-    let mut bytes = "\u{feff}".as_bytes().to_vec();
+pub fn write(report: &CoverageReport) -> Result<String, csv::Error> {
+    let mut bytes = Vec::new();
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut bytes);
     table.write_record(HEADER)?;
     for division in std::iter::once(&report.whole).chain(&report.children) {
@@ -39,7 +39,8 @@ pub fn write(report: &CoverageReport) -> Result<Vec<u8>, csv::Error> {
     }
     table.flush()?;
     drop(table);
-    Ok(bytes)
+    // Text went in, so that nothing is lost here.
+    Ok(format!("\u{feff}{}", String::from_utf8_lossy(&bytes)))
 }
 
 fn line(division: &DivisionFigures, figure: &Figure) -> [String; 19] {

@@ -55,7 +55,7 @@ pub struct ImportRun {
 
 const VERSION: &str = "SELECT version FROM inventory_version WHERE one = 1";
 const VERSIONS_AT: &str = "SELECT body FROM record_version WHERE kind = $1 \
-    AND ((from_ms <= $2 AND $2 < to_ms) OR (earliest AND $2 < from_ms)) ORDER BY code";
+    AND ((from_ms <= $2 AND $2 < to_ms) OR (earliest AND $2 < from_ms AND from_ms <= $3)) ORDER BY code";
 const CODES: &str = "SELECT code FROM record_version WHERE kind = $1 AND earliest ORDER BY code";
 const BODIES_AFTER: &str = "SELECT body FROM record_version WHERE kind = $1 \
     AND to_ms = 9223372036854775807 AND code > $2 ORDER BY code LIMIT $3";
@@ -109,22 +109,32 @@ impl Store {
 
     /// Every record as it was at `at`; before its first version a record is taken as that version has it.
     pub async fn load_inventory_at(&self, at: Timestamp) -> Result<Inventory, StoreError> {
+        self.load_inventory_known(at, Timestamp::MAX).await
+    }
+
+    /// As [`Store::load_inventory_at`], without the records that were first written after `known_until`.
+    pub async fn load_inventory_known(
+        &self,
+        at: Timestamp,
+        known_until: Timestamp,
+    ) -> Result<Inventory, StoreError> {
+        let when = (at, known_until);
         Ok(Inventory {
             divisions: by_code(
-                self.versions::<DivisionRow>(RecordKind::Division, at).await?,
+                self.versions::<DivisionRow>(RecordKind::Division, when).await?,
                 |it: &Division| it.code,
             )?,
-            grids: by_code(self.versions::<GridRow>(RecordKind::Grid, at).await?, |it: &Grid| {
+            grids: by_code(self.versions::<GridRow>(RecordKind::Grid, when).await?, |it: &Grid| {
                 it.code.clone()
             })?,
-            sites: by_code(self.versions::<SiteRow>(RecordKind::Site, at).await?, |it: &Site| {
+            sites: by_code(self.versions::<SiteRow>(RecordKind::Site, when).await?, |it: &Site| {
                 it.code.clone()
             })?,
-            links: by_code(self.versions::<LinkRow>(RecordKind::Link, at).await?, |it: &Link| {
+            links: by_code(self.versions::<LinkRow>(RecordKind::Link, when).await?, |it: &Link| {
                 it.code.clone()
             })?,
-            points: by_code(self.versions::<PointRow>(RecordKind::Point, at).await?, |it: &Point| it.code)?,
-            places: by_code(self.versions::<PlaceRow>(RecordKind::Place, at).await?, |it: &Place| {
+            points: by_code(self.versions::<PointRow>(RecordKind::Point, when).await?, |it: &Point| it.code)?,
+            places: by_code(self.versions::<PlaceRow>(RecordKind::Place, when).await?, |it: &Place| {
                 it.code.clone()
             })?,
         })
@@ -204,11 +214,14 @@ impl Store {
     async fn versions<R: DeserializeOwned>(
         &self,
         kind: RecordKind,
-        at: Timestamp,
+        (at, known_until): (Timestamp, Timestamp),
     ) -> Result<Vec<R>, StoreError> {
-        let bodies: Vec<String> = on_pool!(&self.db, pool => {
-            sqlx::query_scalar(VERSIONS_AT).bind(kind.as_str()).bind(at.as_millis()).fetch_all(pool).await
-        })
+        let bodies: Vec<String> = on_pool!(&self.db, pool => sqlx::query_scalar(VERSIONS_AT)
+            .bind(kind.as_str())
+            .bind(at.as_millis())
+            .bind(known_until.as_millis())
+            .fetch_all(pool)
+            .await)
         .map_err(StoreError::at("load the inventory of an instant"))?;
         bodies.iter().map(|body| parse_body(body)).collect()
     }

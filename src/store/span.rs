@@ -106,7 +106,7 @@ impl Store {
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read the spans of a division"))?;
-        unpack(rows)
+        unpack_aside(rows).await
     }
 
     /// The spans of `points` that touch `window`, as [`Store::spans`], wherever the points are recorded now.
@@ -123,7 +123,7 @@ impl Store {
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read the spans of points"))?;
-        unpack(rows)
+        unpack_aside(rows).await
     }
 
     /// The spans of `points` that end at or before `at`, back to the last good one: what an outage that is open at `at`
@@ -141,7 +141,7 @@ impl Store {
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read the spans before a window"))?;
-        unpack(rows)
+        unpack_aside(rows).await
     }
 
     /// The closed days inside `window` whose sums of a division are all computed, in order.
@@ -189,6 +189,12 @@ impl Store {
 
 fn json_list(points: &[PointCode]) -> String {
     serde_json::Value::from_iter(points.iter().map(PointCode::to_string)).to_string()
+}
+
+/// Unpacks off the async threads: a county's month takes tens of milliseconds.
+async fn unpack_aside(rows: Vec<(String, String)>) -> Result<Vec<PointSpans>, StoreError> {
+    let unpacked = tokio::task::spawn_blocking(move || unpack(rows)).await;
+    unpacked.map_err(|_cut_off| sqlx::Error::WorkerCrashed).map_err(StoreError::at("unpack spans"))?
 }
 
 /// Joins the rows of each point and brings its spans into order; neither database promises one.

@@ -46,7 +46,7 @@ async fn a_closed_month_is_printed_alike_each_time_and_its_revision_is_told() {
 }
 
 #[tokio::test]
-async fn targets_of_another_version_are_a_new_revision() {
+async fn targets_of_another_version_are_a_new_revision_for_who_asks() {
     let folder = tempfile::tempdir().unwrap();
     let settings = prepare(folder.path()).await;
     run(&settings, &["--month", "1970-02"]);
@@ -56,7 +56,9 @@ async fn targets_of_another_version_are_a_new_revision() {
     let text = std::fs::read_to_string(&settings).unwrap();
     let named = format!("{text}[report]\ntargets_file = \"{}\"\n", targets.display());
     std::fs::write(&settings, named).unwrap();
-    let changed = run(&settings, &["--month", "1970-02"]);
+    let kept = run(&settings, &["--month", "1970-02"]);
+    assert!(told(&kept).contains("unchanged: revision 1"), "{}", told(&kept));
+    let changed = run(&settings, &["--month", "1970-02", "--reissue"]);
     assert!(told(&changed).contains("differs from revision 1"), "{}", told(&changed));
     assert!(told(&changed).contains("revision 2, sha256 "), "{}", told(&changed));
     std::fs::write(&targets, "version = \"\"\n").unwrap();

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
-use sharpeyes::coverage::CoverageContext;
+use sharpeyes::coverage::{CoverageContext, Turns};
 use sharpeyes::domain::access::{Role, Scope};
 use sharpeyes::domain::division::Division;
 use sharpeyes::domain::grid::{Grid, GridKind, Leader};
@@ -95,13 +95,7 @@ impl Service {
         let (orders, orders_seen) = mpsc::channel(4);
         let changes = broadcast::Sender::new(1_024);
         let clock = Clock::manual(TAKEN);
-        let coverage = CoverageContext {
-            store: store.clone(),
-            clock: clock.clone(),
-            calendar: Calendar::of_zone("Asia/Shanghai").unwrap(),
-            targets: Arc::new(load_targets(None).unwrap()),
-            inventory: inventory_seen.clone(),
-        };
+        let coverage = coverage(&store, &clock, &inventory_seen, &settings);
         let holds = Holds::default();
         let state = ApiState::new(ApiInputs {
             store: store.clone(),
@@ -238,6 +232,24 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
         }
     }
     body
+}
+
+fn coverage(
+    store: &Store,
+    clock: &Clock,
+    inventory: &watch::Receiver<Arc<Inventory>>,
+    settings: &Settings,
+) -> CoverageContext {
+    CoverageContext {
+        store: store.clone(),
+        clock: clock.clone(),
+        calendar: Calendar::of_zone("Asia/Shanghai").unwrap(),
+        targets: Arc::new(load_targets(None).unwrap()),
+        inventory: inventory.clone(),
+        provisional: settings.report.provisional(),
+        known_until: None,
+        turns: Turns::default(),
+    }
 }
 
 /// The made-up records.

@@ -1,12 +1,13 @@
 //! A store with two counties, a month of history in Beijing days, and a context on a clock that stands still.
 
-use crate::store::fixture::{FAR, change, fill, point};
+use crate::store::fixture::{EAST, FAR, change, fill, import, point};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::load_targets;
-use sharpeyes::coverage::{CoverageContext, Selection, report};
-use sharpeyes::domain::{Calendar, Cause, Condition, Figure, Timestamp, Transition, Window};
+use sharpeyes::coverage::{CoverageContext, Selection, Turns, report};
+use sharpeyes::domain::{Calendar, Cause, Condition, Figure, RecordKind, Timestamp, Transition, Window};
 use sharpeyes::store::Store;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// 1970-03-15 12:00 in Beijing: the made-up points are commissioned at the epoch.
@@ -67,6 +68,9 @@ pub(crate) async fn context_of(store: Store) -> CoverageContext {
         calendar: Calendar::of_zone("Asia/Shanghai").unwrap(),
         targets: Arc::new(load_targets(None).unwrap()),
         inventory,
+        provisional: Duration::from_secs(7 * 86_400),
+        known_until: None,
+        turns: Turns::default(),
     }
 }
 
@@ -79,4 +83,14 @@ pub(crate) async fn figure(context: &CoverageContext, window: Window, id: &str) 
 /// The point that never had a history.
 pub(crate) fn silent() -> (String, &'static str) {
     (point(5).to_string(), FAR)
+}
+
+/// Records a point of the east at `when` that is said to have been there before, in seconds.
+pub(crate) async fn record_late(store: &Store, number: u32, commissioned: i64, when: Timestamp) {
+    let point = format!(
+        r#"{{"code":"{}","name":"点","village":"{EAST}","class":"2","status":"in_use","commissioned_ms":{},"watch":"patrol"}}"#,
+        point(number),
+        commissioned * 1_000,
+    );
+    import(store, when, &[(RecordKind::Point, &[point])]).await;
 }
