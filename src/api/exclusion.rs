@@ -10,8 +10,10 @@ use crate::api::problem::{
 };
 use crate::api::state::ApiState;
 use crate::api::view::View;
-use crate::coverage::approval;
+use crate::coverage::CoverageError;
+use crate::coverage::approval::{self, ApprovalError};
 use crate::domain::access::Scope;
+use crate::domain::calendar::Month;
 use crate::domain::exclusion::ExclusionError;
 use crate::domain::{DivisionCode, Exclusion, ExclusionScope, Timestamp, Window};
 use crate::store::exclusion::{ExclusionChangeError, ExclusionStep};
@@ -63,9 +65,9 @@ pub(crate) async fn list(
     Query(query): Query<ExclusionQuery>,
 ) -> Result<Json<Page<ExclusionDto>>, ApiError> {
     let found = visible(&state, caller.scope, &query).await?;
-    let page =
-        Page::cut(found.into_iter(), query.limit, |row| row.id.to_string(), |row| ExclusionDto::new(&row));
-    Ok(Json(page))
+    let reported = Reported::read(&state).await?;
+    let show = |row: Exclusion| reported.show(&row);
+    Ok(Json(Page::cut(found.into_iter(), query.limit, |row| row.id.to_string(), show)))
 }
 
 /// Enters an exclusion; it changes no figure until another person approves it.
@@ -83,7 +85,7 @@ pub(crate) async fn enter(
     state.compute(move |view| admit(view, scope, &target)).await?;
     state.audit(&caller, "exclusion.enter", "", &text).await?;
     let entered = state.inputs().store.add_exclusion(&request, state.inputs().clock.now()).await?;
-    Ok((StatusCode::CREATED, Json(ExclusionDto::new(&entered))))
+    Ok((StatusCode::CREATED, Json(Reported::read(&state).await?.show(&entered))))
 }
 
 /// Approves an exclusion; another person than its applicant.
@@ -138,7 +140,31 @@ async fn change(
     let changed =
         approval::change_exclusion(&state.inputs().coverage, number, step, by).await.map_err(refused)?;
     publish(state, state.inputs().clock.now()).await?;
-    Ok(Json(ExclusionDto::new(&changed)))
+    Ok(Json(Reported::read(state).await?.show(&changed)))
+}
+
+/// The months whose reports were given out: an exclusion that comes later does not change those.
+struct Reported {
+    months: Vec<(Month, Window, Timestamp)>,
+    now: Timestamp,
+}
+
+impl Reported {
+    async fn read(state: &ApiState) -> Result<Self, ApiError> {
+        let calendar = &state.inputs().coverage.calendar;
+        let months = state.inputs().store.reported_months().await?.into_iter();
+        let months = months.filter_map(|(month, at)| Some((month, calendar.month(month)?, at))).collect();
+        Ok(Self { months, now: state.inputs().clock.now() })
+    }
+
+    fn show(&self, exclusion: &Exclusion) -> ExclusionDto {
+        let effective = exclusion.approved.unwrap_or(self.now);
+        let is_frozen = |window: Window, reported: Timestamp| {
+            reported <= effective && window.intersect(exclusion.window).is_some()
+        };
+        let frozen = self.months.iter().filter(|(_, window, reported)| is_frozen(*window, *reported));
+        ExclusionDto::new(exclusion, frozen.map(|(month, ..)| month.to_string()).collect())
+    }
 }
 
 /// Hands the effective exclusions to the live picture.
@@ -149,7 +175,12 @@ async fn publish(state: &ApiState, now: Timestamp) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn refused(error: ExclusionChangeError) -> ApiError {
+fn refused(error: ApprovalError) -> ApiError {
+    let error = match error {
+        ApprovalError::Change(error) => error,
+        ApprovalError::Villages(CoverageError::Store(error)) => return error.into(),
+        ApprovalError::Villages(error) => return ApiError::internal(error),
+    };
     match error {
         ExclusionChangeError::Missing(id) => ApiError::NotFound { what: "exclusion", code: id.to_string() },
         ExclusionChangeError::Store(error) => error.into(),
@@ -195,9 +226,12 @@ fn touches(view: &View, scope: Scope, target: &ExclusionScope) -> bool {
     divisions.into_iter().any(|division| scope.narrow(Some(division)).is_some())
 }
 
-/// Refuses what names something unknown or outside of the scope.
+/// Refuses what names something unknown or outside of the scope, also where a point of another division hangs on it.
 fn admit(view: &View, scope: Scope, target: &ExclusionScope) -> Result<(), ApiError> {
-    let is_inside = divisions(view, target)?.iter().all(|division| scope.holds(division));
+    let named = divisions(view, target)?;
+    let holds = |division: &DivisionCode| scope.holds(division);
+    let is_inside = scope == Scope::EVERYTHING
+        || named.iter().all(holds) && target.villages(&view.inventory).iter().all(holds);
     if is_inside { Ok(()) } else { Err(ApiError::OutsideScope) }
 }
 

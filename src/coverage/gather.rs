@@ -87,7 +87,7 @@ fn is_crossing(spans: &[Span], window: Window) -> bool {
 }
 
 /// Cuts the window at the ends of days after which another inventory holds.
-async fn segments(
+pub(crate) async fn segments(
     context: &CoverageContext,
     window: Window,
     last: &Arc<Inventory>,

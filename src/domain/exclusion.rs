@@ -8,6 +8,7 @@ use crate::domain::timeline::union;
 use crate::domain::{
     DivisionCode, ExclusionKind, Inventory, LinkCode, Point, PointCode, SiteCode, Timestamp, Window,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Which points an exclusion is about.
@@ -21,6 +22,25 @@ pub enum ExclusionScope {
     Division(DivisionCode),
     /// The points whose path begins at or passes the link.
     Link(LinkCode),
+}
+
+impl ExclusionScope {
+    /// Whether a point of this village, site and path is meant.
+    pub fn covers(&self, point: &Point, path: &[LinkCode]) -> bool {
+        match self {
+            Self::Points(points) => points.contains(&point.code),
+            Self::Site(site) => point.site.as_ref() == Some(site),
+            Self::Division(division) => division.contains(&point.village),
+            Self::Link(link) => path.contains(link),
+        }
+    }
+
+    /// The villages of the points that are meant. A site or link may carry points of more divisions than its own.
+    pub fn villages(&self, inventory: &Inventory) -> BTreeSet<DivisionCode> {
+        let paths = Paths::new(inventory, [self]);
+        let meant = inventory.points.values().filter(|point| self.covers(point, &paths.of(point)));
+        meant.map(|point| point.village).collect()
+    }
 }
 
 /// What a person asks for.
@@ -144,6 +164,11 @@ impl Exclusion {
         Ok(Self { approver: Some(approver.trim().to_owned()), approved: Some(at), ..self })
     }
 
+    /// Whether a point of this village, site and path is meant.
+    pub fn covers(&self, point: &Point, path: &[LinkCode]) -> bool {
+        self.scope.covers(point, path)
+    }
+
     /// The exclusion taken back; its figures are as if it had never been.
     pub fn withdraw(self, at: Timestamp) -> Result<Self, ExclusionError> {
         if self.withdrawn.is_some() {
@@ -152,15 +177,31 @@ impl Exclusion {
             Ok(Self { withdrawn: Some(at), ..self })
         }
     }
+}
 
-    /// Whether a point of this village, site and path is meant.
-    pub fn covers(&self, point: &Point, path: &[LinkCode]) -> bool {
-        match &self.scope {
-            ExclusionScope::Points(points) => points.contains(&point.code),
-            ExclusionScope::Site(site) => point.site.as_ref() == Some(site),
-            ExclusionScope::Division(division) => division.contains(&point.village),
-            ExclusionScope::Link(link) => path.contains(link),
+/// The links above each point; empty where nothing asks for them.
+#[derive(Debug)]
+struct Paths<'a> {
+    inventory: &'a Inventory,
+    tree: PathTree,
+}
+
+impl<'a> Paths<'a> {
+    fn new<'s>(inventory: &'a Inventory, scopes: impl IntoIterator<Item = &'s ExclusionScope>) -> Self {
+        let asks = |scope: &ExclusionScope| matches!(scope, ExclusionScope::Link(_));
+        let are_asked_for = scopes.into_iter().any(asks);
+        let tree = if are_asked_for { PathTree::new(&inventory.links) } else { PathTree::default() };
+        Self { inventory, tree }
+    }
+
+    /// The codes of the links from the point's first one upwards.
+    fn of(&self, point: &Point) -> Vec<LinkCode> {
+        if self.tree.is_empty() {
+            return Vec::new();
         }
+        let first = self.inventory.link_of(point).and_then(|link| self.tree.id(&link.code));
+        let upwards = first.map_or(&[][..], |first| self.tree.ancestors(first));
+        upwards.iter().filter_map(|link| self.tree.code(*link).cloned()).collect()
     }
 }
 
@@ -168,22 +209,20 @@ impl Exclusion {
 #[derive(Debug)]
 pub struct ExclusionMap<'a> {
     effective: Vec<&'a Exclusion>,
-    inventory: &'a Inventory,
-    paths: PathTree,
+    paths: Paths<'a>,
 }
 
 impl<'a> ExclusionMap<'a> {
     /// Takes the effective ones of `exclusions`.
     pub fn new(inventory: &'a Inventory, exclusions: &'a [Exclusion]) -> Self {
         let effective: Vec<&Exclusion> = exclusions.iter().filter(|it| it.is_effective()).collect();
-        let needs_paths = effective.iter().any(|it| matches!(it.scope, ExclusionScope::Link(_)));
-        let paths = if needs_paths { PathTree::new(&inventory.links) } else { PathTree::default() };
-        Self { effective, inventory, paths }
+        let paths = Paths::new(inventory, effective.iter().map(|it| &it.scope));
+        Self { effective, paths }
     }
 
     /// The exclusions that cover a point, in the order of entry.
     pub fn of(&self, point: &Point) -> impl Iterator<Item = &'a Exclusion> {
-        let path = if self.paths.is_empty() { Vec::new() } else { self.path(point) };
+        let path = self.paths.of(point);
         self.effective.iter().copied().filter(move |exclusion| exclusion.covers(point, &path))
     }
 
@@ -194,13 +233,6 @@ impl<'a> ExclusionMap<'a> {
         } else {
             union(self.of(point).map(|it| it.window).collect())
         }
-    }
-
-    /// The codes of the links from the point's first one upwards.
-    fn path(&self, point: &Point) -> Vec<LinkCode> {
-        let first = self.inventory.link_of(point).and_then(|link| self.paths.id(&link.code));
-        let upwards = first.map_or(&[][..], |first| self.paths.ancestors(first));
-        upwards.iter().filter_map(|link| self.paths.code(*link).cloned()).collect()
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) struct ExclusionDto {
     withdrawn: Option<Time>,
     /// Whether it changes figures.
     effective: bool,
+    /// Months of its window whose report was given out before it was approved: they stay as they are until they are
+    /// issued anew.
+    frozen_months: Vec<String>,
 }
 
 /// Which points; exactly one of the fields.
@@ -98,7 +101,7 @@ pub(crate) struct ApprovalDto {
 
 impl ExclusionDto {
     /// An exclusion as JSON.
-    pub(crate) fn new(exclusion: &Exclusion) -> Self {
+    pub(crate) fn new(exclusion: &Exclusion, frozen_months: Vec<String>) -> Self {
         Self {
             id: exclusion.id,
             kind: exclusion.kind.into(),
@@ -113,6 +116,7 @@ impl ExclusionDto {
             approved: exclusion.approved.map(Time),
             withdrawn: exclusion.withdrawn.map(Time),
             effective: exclusion.is_effective(),
+            frozen_months,
         }
     }
 }

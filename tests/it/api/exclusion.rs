@@ -1,9 +1,12 @@
 //! Exclusions: entered by one person, approved by another, audited.
 
-use super::service::{DEAD_LINK, Service};
+use super::service::{DEAD_LINK, Service, TAKEN};
 use serde_json::{Value, json};
 use sharpeyes::domain::access::Role;
+use sharpeyes::domain::{DivisionCode, SiteCode};
 use sharpeyes::store::audit::AuditVerdict;
+use sharpeyes::store::month::Issued;
+use std::sync::Arc;
 
 fn request(scope: &Value) -> Value {
     json!({
@@ -76,6 +79,61 @@ async fn a_scoped_person_acts_inside_the_scope_only() {
     assert!(
         service.get("/api/v1/exclusions", Some(&county)).await.json()["items"].as_array().unwrap().is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_link_or_site_that_carries_another_division_too_is_outside_of_the_scope() {
+    let service = Service::start().await;
+    let county = service.token("county", Role::Operate, Some("230521")).await;
+    let everywhere = service.token("everywhere", Role::Operate, None).await;
+    let link = request(&json!({ "link": "L-230521100201" }));
+    let site = request(&json!({ "site": "S-230521101202" }));
+    let entered = service.post("/api/v1/exclusions", Some(&everywhere), &link).await.json();
+    for own in [&link, &site] {
+        let answer = service.post("/api/v1/exclusions", Some(&county), own).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    // The pole of one village of the other county hangs on the link, a camera of the other village on the pole.
+    service.inventory.send_modify(|inventory| {
+        let inventory = Arc::make_mut(inventory);
+        let [own, far]: [SiteCode; 2] =
+            ["S-230521101202", "S-230522100201"].map(|code| code.parse().unwrap());
+        inventory.sites.get_mut(&far).unwrap().link = Some("L-230521100201".parse().unwrap());
+        let village: DivisionCode = "230522100203".parse().unwrap();
+        let point = inventory.points.values_mut().find(|point| point.village == village).unwrap();
+        point.site = Some(own);
+    });
+    for shared in [&link, &site] {
+        let refused = service.post("/api/v1/exclusions", Some(&county), shared).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("outside_scope")));
+    }
+    let approve = format!("/api/v1/exclusions/{}/approve", entered["id"]);
+    assert_eq!(service.post(&approve, Some(&county), &json!({})).await.status, 404);
+    assert_eq!(service.post("/api/v1/exclusions", Some(&everywhere), &site).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_exclusion_says_which_months_it_comes_too_late_for() {
+    let service = Service::start().await;
+    let duty = service.token("duty", Role::Operate, None).await;
+    let issued = Arc::new(Issued {
+        json: "{}".to_owned(),
+        csv: String::new(),
+        hash: "aa".to_owned(),
+        targets: "2026-1".to_owned(),
+    });
+    for month in ["2026-08", "2026-09"] {
+        service
+            .store
+            .freeze_month(month.parse().unwrap(), None, None, Arc::clone(&issued), TAKEN)
+            .await
+            .unwrap();
+    }
+    let body = request(&json!({ "division": "230521" }));
+    let entered = service.post("/api/v1/exclusions", Some(&duty), &body).await.json();
+    assert_eq!(entered["frozen_months"], json!(["2026-09"]));
+    let listed = service.get("/api/v1/exclusions", Some(&duty)).await.json();
+    assert_eq!(listed["items"][0]["frozen_months"], json!(["2026-09"]));
 }
 
 #[tokio::test]
