@@ -11,6 +11,10 @@ use crate::domain::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Closed intervals are kept at least so long (`store.interval_days`); daily sums stay for good.
+const SPANS_KEPT: Duration = Duration::from_secs(62 * 86_400);
 
 /// Which figures are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,18 +93,20 @@ pub async fn report(
 ) -> Result<CoverageReport, CoverageError> {
     let window = context.passed(window)?;
     let figures = selection.figures();
-    let needs = needs(&figures);
-    let (material, rolled) = if needs.spans || !figures.iter().any(|figure| figure.measure.is_time_weighted())
-    {
-        (gather(context, division, window, needs).await?, None)
-    } else {
-        let (material, time) = village_time(context, division, window, needs).await?;
-        (material, Some(time))
+    let source = TimeSource::of(context, window, &figures);
+    let needs = needs(&figures, source);
+    let material = gather(context, division, window, needs).await?;
+    let rolled = match source {
+        TimeSource::Sums => village_time(context, division, window, &material.inventory).await?,
+        TimeSource::Spans | TimeSource::Unasked => Vec::new(),
     };
     let (calendar, targets) = (context.calendar.clone(), Arc::clone(&context.targets));
     let compute = move || {
         let histories = if needs.spans { material.histories(division) } else { BTreeMap::new() };
-        let time = rolled.unwrap_or_else(|| material.point_time(division, Some(&histories)));
+        let time = match source {
+            TimeSource::Spans => material.point_time(division, Some(&histories)),
+            TimeSource::Sums | TimeSource::Unasked => rolled,
+        };
         let survey = Survey {
             calendar: &calendar,
             targets: &targets,
@@ -112,16 +118,45 @@ pub async fn report(
         };
         assemble(&survey, &material, division, &figures)
     };
-    Ok(tokio::task::spawn_blocking(compute).await?)
+    context.compute(compute).await
 }
 
-/// What the chosen figures cannot do without. Time alone comes from the daily sums.
-fn needs(figures: &[FigureId]) -> Needs {
-    let any = |wanted: fn(Measure) -> bool| figures.iter().any(|figure| wanted(figure.measure));
-    Needs {
-        spans: any(|measure| measure.needs_history() || measure.is_time_weighted()),
-        measured: any(Measure::needs_measured),
+/// Where the time of the time-weighted figures comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimeSource {
+    /// No figure asks for time.
+    Unasked,
+    /// The spans of each point, which other figures of the report read anyway.
+    Spans,
+    /// The daily sums of each village, with spans for the parts of the window that have none.
+    Sums,
+}
+
+impl TimeSource {
+    fn of(context: &CoverageContext, window: Window, figures: &[FigureId]) -> Self {
+        let are_kept = context.clock.now().minus(SPANS_KEPT) <= window.start();
+        // Daily sums are made of every record that is known by now.
+        let by_spans = context.known_until.is_some() || are_kept && any(figures, Measure::needs_history);
+        if !any(figures, Measure::is_time_weighted) {
+            Self::Unasked
+        } else if by_spans {
+            Self::Spans
+        } else {
+            Self::Sums
+        }
     }
+}
+
+/// What the chosen figures cannot do without.
+fn needs(figures: &[FigureId], source: TimeSource) -> Needs {
+    Needs {
+        spans: source == TimeSource::Spans || any(figures, Measure::needs_history),
+        measured: any(figures, Measure::needs_measured),
+    }
+}
+
+fn any(figures: &[FigureId], wanted: fn(Measure) -> bool) -> bool {
+    figures.iter().any(|figure| wanted(figure.measure))
 }
 
 fn assemble(
@@ -260,6 +295,7 @@ fn add_up(
     (whole, parts)
 }
 
+/// Every exclusion that changes a figure of the division: it lies in the window, or before it over an outage of A5.
 fn notes(survey: &Survey<'_>, material: &Material) -> Vec<ExclusionNote> {
     let map = ExclusionMap::new(&material.inventory, &material.exclusions);
     let mut points: BTreeMap<i64, u64> = BTreeMap::new();
@@ -284,6 +320,10 @@ fn notes(survey: &Survey<'_>, material: &Material) -> Vec<ExclusionNote> {
     material.exclusions.iter().filter_map(note).collect()
 }
 
+fn counts(exclusion: Window, window: Window, history: Option<&History>) -> bool {
+    exclusion.intersect(window).is_some() || history.is_some_and(|history| history.is_paused_by(exclusion))
+}
+
 fn excluded_by_maintainer(survey: &Survey<'_>) -> BTreeMap<String, u64> {
     let mut excluded: BTreeMap<String, u64> = BTreeMap::new();
     for point in &survey.extent.points {
@@ -296,8 +336,3 @@ fn excluded_by_maintainer(survey: &Survey<'_>) -> BTreeMap<String, u64> {
     }
     excluded
 }
-/// Every exclusion that changes a figure of the division: it lies in the window, or before it over an outage of A5.
-fn counts(exclusion: Window, window: Window, history: Option<&History>) -> bool {
-    exclusion.intersect(window).is_some() || history.is_some_and(|history| history.is_paused_by(exclusion))
-}
-

@@ -1,10 +1,11 @@
 //! Time per village from the daily sums, and from spans where no sum holds: the same to the millisecond.
 
-use crate::coverage::gather::{Material, Needs, gather, is_inside, merge, tops};
+use crate::coverage::gather::{Needs, gather, is_inside, merge, tops};
 use crate::coverage::{CoverageContext, CoverageError};
 use crate::domain::survey::{Member, TimeRow, is_assessed};
 use crate::domain::{DayPart, DivisionCode, Inventory, Window};
 use crate::store::rollup::VillageTime;
+use std::sync::Arc;
 
 /// A stretch of whole days whose sums hold, or of time that has to be read from spans.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,7 @@ enum Stretch {
     Spans(Window),
 }
 
-/// The time of a scope by village and class, with what was read at the window's end.
+/// The time of a scope by village and class; a division is assessed or not as `inventory`, that of the window's end, has it.
 ///
 /// Closed days come from their sums, the rest (today, the ends of the window, days that are being computed anew) from
 /// the spans of the points.
@@ -21,25 +22,22 @@ pub(crate) async fn village_time(
     context: &CoverageContext,
     scope: Option<DivisionCode>,
     window: Window,
-    needs: Needs,
-) -> Result<(Material, Vec<TimeRow>), CoverageError> {
-    let material = gather(context, scope, window, needs).await?;
-    let divisions = scope.map_or_else(|| tops(&material.inventory), |scope| vec![scope]);
+    inventory: &Arc<Inventory>,
+) -> Result<Vec<TimeRow>, CoverageError> {
+    let divisions = scope.map_or_else(|| tops(inventory), |scope| vec![scope]);
     let mut rows = Vec::new();
     for division in divisions {
         for stretch in stretches(context, division, window).await? {
             match stretch {
                 Stretch::Rolled { first, last } => {
                     let sums = context.store.village_time(division, first.day, last.day).await?;
-                    rows.extend(sums.into_iter().filter_map(|sum| rolled_row(sum, &material.inventory)));
+                    rows.extend(sums.into_iter().filter_map(|sum| rolled_row(sum, inventory)));
                 }
-                Stretch::Spans(part) => {
-                    rows.extend(span_rows(context, division, part, &material.inventory).await?)
-                }
+                Stretch::Spans(part) => rows.extend(span_rows(context, division, part, inventory).await?),
             }
         }
     }
-    Ok((material, merge(rows.into_iter())))
+    Ok(rows)
 }
 
 async fn stretches(
@@ -78,12 +76,16 @@ async fn span_rows(
     context: &CoverageContext,
     division: DivisionCode,
     window: Window,
-    inventory: &Inventory,
+    inventory: &Arc<Inventory>,
 ) -> Result<Vec<TimeRow>, CoverageError> {
     let material = gather(context, Some(division), window, Needs { spans: true, measured: false }).await?;
-    let rows = material.point_time(Some(division), None).into_iter();
-    let of_village = |row: TimeRow| TimeRow { member: Member::Village(row.village), ..row };
-    let assessed =
-        |row: &TimeRow| is_inside(Some(division), &row.village) && is_assessed(inventory, &row.village);
-    Ok(merge(rows.map(of_village).filter(assessed)))
+    let inventory = Arc::clone(inventory);
+    let compute = move || {
+        let rows = material.point_time(Some(division), None).into_iter();
+        let of_village = |row: TimeRow| TimeRow { member: Member::Village(row.village), ..row };
+        let assessed =
+            |row: &TimeRow| is_inside(Some(division), &row.village) && is_assessed(&inventory, &row.village);
+        merge(rows.map(of_village).filter(assessed))
+    };
+    context.compute(compute).await
 }

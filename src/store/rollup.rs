@@ -270,10 +270,16 @@ impl Store {
                 return Ok(RolledUp { days, pairs });
             }
             for (closed, villages) in dirty {
-                let inventory = records.at(last_instant(closed.window)).await?;
-                let counted = CountedPoints::new(&villages, inventory, closed.window);
-                for villages in villages.chunks(VILLAGES_AT_ONCE) {
-                    self.compute_village_days(closed, villages, &counted).await?;
+                // Again when an import came in between: a new point counts on past days, too.
+                loop {
+                    let inventory = records.at(last_instant(closed.window)).await?;
+                    let counted = CountedPoints::new(&villages, inventory, closed.window);
+                    for villages in villages.chunks(VILLAGES_AT_ONCE) {
+                        self.compute_village_days(closed, villages, &counted).await?;
+                    }
+                    if records.are_current().await? {
+                        break;
+                    }
                 }
                 pairs += u64::try_from(villages.len()).unwrap_or(u64::MAX);
             }
@@ -290,10 +296,16 @@ impl Store {
         let Some(mut day) = self.first_open_day(calendar, horizon).await? else { return Ok(0) };
         let mut count = 0;
         while let Some(window) = calendar.window_of(day).filter(|window| window.end() <= until) {
-            let inventory = records.at(last_instant(window)).await?;
-            let counted = inventory.points.values().filter(|point| point.considered_in(window).is_some());
-            let villages: BTreeSet<DivisionCode> = counted.map(|point| point.village).collect();
-            self.close_day(ClosedDay { day, window }, &villages).await?;
+            // Again when an import came in between: from here on it marks the days of its new points itself.
+            loop {
+                let inventory = records.at(last_instant(window)).await?;
+                let counted = inventory.points.values().filter(|point| point.considered_in(window).is_some());
+                let villages: BTreeSet<DivisionCode> = counted.map(|point| point.village).collect();
+                self.close_day(ClosedDay { day, window }, &villages).await?;
+                if records.are_current().await? {
+                    break;
+                }
+            }
             count += 1;
             day = day.next();
         }
@@ -399,26 +411,40 @@ impl Store {
     }
 }
 
-/// The inventory as of an instant, read again only when it changed in between.
+/// The inventory as of an instant, read again only when it may be another one.
 struct InventoryOfDay<'a> {
     store: &'a Store,
-    held: Option<(Timestamp, Inventory)>,
+    held: Option<Held>,
+}
+
+struct Held {
+    at: Timestamp,
+    /// Read before the inventory, so that an import in between is noticed.
+    version: i64,
+    inventory: Inventory,
 }
 
 impl InventoryOfDay<'_> {
     async fn at(&mut self, at: Timestamp) -> Result<&Inventory, StoreError> {
+        let version = self.store.inventory_version().await?;
         let still_holds = match &self.held {
-            Some((since, _)) => {
-                let changes = self.store.inventory_changes(at.min(*since), at.max(*since)).await?;
+            Some(held) if held.version == version => {
+                let changes = self.store.inventory_changes(at.min(held.at), at.max(held.at)).await?;
                 changes.is_empty()
             }
-            None => false,
+            Some(_) | None => false,
         };
         if !still_holds {
-            self.held = Some((at, self.store.load_inventory_at(at).await?));
+            self.held = Some(Held { at, version, inventory: self.store.load_inventory_at(at).await? });
         }
-        let (_, inventory) = self.held.get_or_insert_with(|| (at, Inventory::default()));
-        Ok(inventory)
+        let held = self.held.get_or_insert_with(|| Held { at, version, inventory: Inventory::default() });
+        Ok(&held.inventory)
+    }
+
+    /// Whether no import was applied since the held inventory was read.
+    async fn are_current(&self) -> Result<bool, StoreError> {
+        let version = self.store.inventory_version().await?;
+        Ok(self.held.as_ref().is_some_and(|held| held.version == version))
     }
 }
 

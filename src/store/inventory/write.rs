@@ -93,6 +93,20 @@ const OPEN_LEADERS: &str = "INSERT INTO grid_leader (grid, from_ms, to_ms, name,
     AND known.name = grid.leader_name AND (known.to_ms IS NULL OR known.to_ms = grid.leader_to_ms)) \
     ON CONFLICT (grid, from_ms) DO UPDATE SET \
     name = excluded.name, phone = excluded.phone, to_ms = excluded.to_ms";
+/// A new point counts from its commissioning on, also on days whose sums are computed already.
+const DIRTY_LITE: &str = "INSERT INTO dirty_day (village, day) SELECT DISTINCT point.village, closed_day.day \
+    FROM record_version JOIN point ON point.code = record_version.code \
+    JOIN closed_day ON closed_day.end_ms > point.commissioned_ms \
+    WHERE record_version.kind = 'points' AND record_version.from_ms = $1 AND record_version.earliest \
+    ON CONFLICT (village, day) DO NOTHING";
+/// `DO UPDATE` and `FOR SHARE` so that a day that is being closed or computed meanwhile waits for this transaction.
+const DIRTY_PG: &str = "WITH late AS (SELECT point.village, closed_day.day \
+    FROM record_version JOIN point ON point.code = record_version.code \
+    JOIN closed_day ON closed_day.end_ms > point.commissioned_ms \
+    WHERE record_version.kind = 'points' AND record_version.from_ms = $1 AND record_version.earliest \
+    FOR SHARE OF closed_day) \
+    INSERT INTO dirty_day (village, day) SELECT DISTINCT village, day FROM late ORDER BY 1, 2 \
+    ON CONFLICT (village, day) DO UPDATE SET day = excluded.day";
 const TORN: &str = "SELECT point.code, grid.code FROM point JOIN grid ON grid.code = point.grid \
     WHERE grid.village <> point.village ORDER BY point.code LIMIT $1";
 const PUT_CREDENTIAL: &str = "INSERT INTO credential (name, sealed) VALUES ($1, $2) \
@@ -135,6 +149,7 @@ impl Store {
         for statement in [CLOSE_VERSIONS, CLOSE_LEADERS, RENEW_LEADERS, OPEN_LEADERS] {
             tx.close_before(statement, at_ms).await?;
         }
+        tx.mark_dirty_days(at_ms).await?;
         tx.write_credentials(&changes.credentials).await?;
         let torn = tx.torn_points().await?;
         if !torn.is_empty() {
@@ -202,6 +217,18 @@ impl Tx {
             sqlx::query(statement).bind(at_ms).execute(connection).await.map(|_written| ())
         })
         .map_err(StoreError::at("end replaced versions and leaders"))
+    }
+
+    /// Marks the closed days on which a point that was first written at `at_ms` counts.
+    async fn mark_dirty_days(&mut self, at_ms: i64) -> Result<(), StoreError> {
+        let statement = match self {
+            Self::Lite(_) => DIRTY_LITE,
+            Self::Pg(_) => DIRTY_PG,
+        };
+        on_tx!(self, connection => {
+            sqlx::query(statement).bind(at_ms).execute(connection).await.map(|_written| ())
+        })
+        .map_err(StoreError::at("mark the days of new points"))
     }
 
     async fn write_credentials(&mut self, credentials: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
