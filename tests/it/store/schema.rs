@@ -1,9 +1,11 @@
 //! Both migration folders make the same tables, and both databases sort texts byte by byte.
 
-use crate::store::fixture::at;
+use crate::store::fixture::{at, window};
 use crate::support::postgres::new_database;
 use sharpeyes::store::Store;
+use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use std::borrow::Cow;
 
 const LITE_COLUMNS: &str = "SELECT m.name, c.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE '_sqlx_%' ORDER BY 1, 2";
@@ -51,4 +53,52 @@ async fn both_databases_have_the_same_tables_and_columns() {
     let pg_columns: Vec<(String, String)> = sqlx::query_as(PG_COLUMNS).fetch_all(&mut pg).await.unwrap();
     assert!(lite_columns.iter().any(|(table, column)| table == "interval" && column == "end_ms"));
     assert_eq!(lite_columns, pg_columns);
+}
+
+/// Rows of the time before the sixth migration, with everything that refers to something.
+const OLD_ROWS: &str = "
+    INSERT INTO division (code, name, assessed, has_centre) VALUES ('230521100201', '村', TRUE, FALSE);
+    INSERT INTO grid (code, name, village, kind) VALUES ('G~1', '一', '230521100201', 'rural'),
+        ('G1', '二', '230521100201', 'rural');
+    INSERT INTO grid_leader (grid, from_ms, name) VALUES ('G~1', 1, '张');
+    INSERT INTO point (code, name, village, grid, class, status, commissioned_ms, watch)
+        VALUES ('23052100001320000001', '口', '230521100201', 'G~1', '1', 'in_use', 0, 'patrol');
+    INSERT INTO interval (point, start_ms, end_ms, state, provenance, decided_ms, evidence)
+        VALUES ('23052100001320000001', 0, 1000, 'good', 'probe', 0, '[]');
+    INSERT INTO point_state (point, since_ms, state, provenance, decided_ms, evidence)
+        VALUES ('23052100001320000001', 1000, 'good', 'probe', 1000, '[]');";
+
+/// The migrations up to a number, as a version of that time had them.
+fn first_migrations(all: &Migrator, last: i64) -> Migrator {
+    let first = all.iter().filter(|migration| migration.version <= last).cloned().collect();
+    Migrator { migrations: Cow::Owned(first), ..Migrator::DEFAULT }
+}
+
+#[tokio::test]
+async fn rows_from_before_the_order_of_bytes_are_kept_and_sorted_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let lite_url = format!("sqlite:{}?mode=rwc", folder.path().join("store.db").display());
+    let pg_url = new_database().await;
+    let mut lite = SqliteConnection::connect(&lite_url).await.unwrap();
+    first_migrations(&sqlx::migrate!("migrations/sqlite"), 5).run(&mut lite).await.unwrap();
+    sqlx::raw_sql(OLD_ROWS).execute(&mut lite).await.unwrap();
+    let mut pg = PgConnection::connect(&pg_url).await.unwrap();
+    first_migrations(&sqlx::migrate!("migrations/postgres"), 5).run(&mut pg).await.unwrap();
+    sqlx::query("SELECT add_interval_partition('interval_1970_01', 0, 2678400000)")
+        .execute(&mut pg)
+        .await
+        .unwrap();
+    sqlx::raw_sql(OLD_ROWS).execute(&mut pg).await.unwrap();
+    for url in [&lite_url, &pg_url] {
+        let store = Store::open(url).await.unwrap();
+        store.migrate().await.unwrap();
+        let inventory = store.load_inventory().await.unwrap();
+        assert_eq!((inventory.grids.len(), inventory.points.len()), (2, 1));
+        let point = *inventory.points.keys().next().unwrap();
+        assert_eq!(store.timeline(point, window(0, 9), at(9)).await.unwrap().len(), 2);
+        store.close().await;
+    }
+    let codes: Vec<String> =
+        sqlx::query_scalar("SELECT code FROM grid ORDER BY code").fetch_all(&mut pg).await.unwrap();
+    assert_eq!(codes, ["G1", "G~1"]);
 }
