@@ -146,9 +146,9 @@ pub fn upkeep_failed(error: &(dyn Error + 'static)) {
 /// Upkeep began or ceased to disbelieve a clock that had leapt ahead.
 pub fn upkeep_held(held_at: Option<Timestamp>, now: Timestamp) {
     match held_at {
-        Some(at) => tracing::error!(%at, %now,
-            "the clock leapt to {now}: upkeep works up to {at} and follows by a day an hour; set the clock right, \
-             or old rows are removed too early"),
+        Some(at) => tracing::warn!(%at, %now,
+            "the clock shows {now}, more than a day after upkeep ran last: upkeep works up to {at} and follows by a \
+             day an hour. If the clock is wrong, set it right before old rows are removed too early"),
         None => tracing::info!(%now, "upkeep has caught up with the clock"),
     }
 }
