@@ -10,7 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
     let settings = config::load(&arg.config)?;
     log::start(&settings.log);
-    runtime()?.block_on(serve(settings))
+    let runtime = runtime()?;
+    let code = runtime.block_on(serve(settings));
+    // A host name that is still being resolved must not hold up the exit.
+    runtime.shutdown_background();
+    code
 }
 
 /// One worker per core: more of them cost CPU and gain nothing.
