@@ -55,6 +55,8 @@ pub struct Tracker {
     /// When time alone may change a point: scanned at each tick, so kept apart and small.
     due: Vec<Timestamp>,
     live: Vec<Arc<LivePoint>>,
+    /// Points that look otherwise than in `live`.
+    changed_points: BTreeSet<usize>,
     links: Vec<LinkMachine>,
     layout: Vec<link::Layout>,
     suspicion: Suspicion,
@@ -112,6 +114,7 @@ impl Tracker {
             points: Vec::new(),
             due: Vec::new(),
             live: Vec::new(),
+            changed_points: BTreeSet::new(),
             links: Vec::new(),
             layout: Vec::new(),
             suspicion: Suspicion::new(settings.suspicion),
@@ -220,6 +223,7 @@ impl Tracker {
             self.failed_points.insert(index);
         }
         self.touched_points.insert(index);
+        self.changed_points.insert(index);
         self.mark_seen(index);
     }
 

@@ -26,6 +26,7 @@ impl Tracker {
         self.failed_points.clear();
         self.touched_points.clear();
         self.touched_points.extend(0..self.points.len());
+        self.changed_points.extend(0..self.points.len());
         self.touched_links.extend(self.tree.top_down().iter().copied());
         self.lay_exclusions(now);
         self.view.touch_link();

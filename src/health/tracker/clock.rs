@@ -88,6 +88,7 @@ impl Tracker {
     fn shift(&mut self, step_ms: i64) {
         self.suspicion.shift(step_ms);
         self.points.iter_mut().for_each(|point| point.shift(step_ms));
+        self.changed_points.extend(0..self.points.len());
         self.links.iter_mut().for_each(|link| link.shift(step_ms));
         self.layout.iter_mut().for_each(|layout| layout.shift(step_ms));
         self.silent_links.values_mut().for_each(|newest| *newest = newest.shifted(step_ms));

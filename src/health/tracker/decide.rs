@@ -178,6 +178,7 @@ impl Tracker {
             evidence: Evidence(evidence),
             provenance: change.provenance,
         };
+        self.changed_points.insert(index);
         self.view.note_transition(&transition);
         telemetry::point_changed(&transition);
         self.effects.transitions.push(transition);

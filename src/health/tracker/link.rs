@@ -229,6 +229,7 @@ impl Tracker {
             let Some(point) = self.points.get_mut(index) else { continue };
             if point.machine.condition().state() == State::Unreachable {
                 point.machine.forget_failures_before(at);
+                self.changed_points.insert(index);
                 waiting.push(point.code);
             }
         }
@@ -485,9 +486,10 @@ impl Tracker {
     pub(super) fn clear_suspicion(&mut self, now: Timestamp) {
         self.links.iter_mut().for_each(LinkMachine::forget_failures);
         let mut waiting = Vec::new();
-        for point in &mut self.points {
+        for (index, point) in self.points.iter_mut().enumerate() {
             if *point.machine.condition() == Condition::Because(Cause::OwnNetwork) {
                 point.machine.forget_failures_before(now);
+                self.changed_points.insert(index);
                 waiting.push(point.code);
             }
         }

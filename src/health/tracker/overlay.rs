@@ -25,11 +25,11 @@ impl Tracker {
                 *kept = if exclusion.id < kept.id { exclusion } else { *kept };
             }
         }
-        for point in &mut self.points {
+        for (index, point) in self.points.iter_mut().enumerate() {
             let excluded = laid.get(&point.code).map(|exclusion| Cause::Excluded(exclusion.kind));
             if point.excluded != excluded {
                 point.excluded = excluded;
-                point.dirty = true;
+                self.changed_points.insert(index);
                 self.view.touch_point();
             }
         }

@@ -40,7 +40,6 @@ pub(super) struct Tracked {
     pub(super) in_first_round: bool,
     /// Whether the device has ever answered, as far as we know.
     pub(super) answered: bool,
-    pub(super) dirty: bool,
     pub(super) last: LastLook,
 }
 
@@ -85,13 +84,11 @@ impl Tracked {
             seen: false,
             in_first_round: false,
             answered,
-            dirty: true,
         }
     }
 
     /// Takes a look, what the judge says of it and when it took place.
     pub(super) fn take(&mut self, observation: &Observation, verdict: &Verdict, time: LookTime) {
-        self.dirty = true;
         self.machine.observe(verdict, time);
         self.last.take(&observation.outcome, time.ended);
         match &observation.outcome {
@@ -118,14 +115,12 @@ impl Tracked {
             hold.asked = hold.asked.shifted(step_ms);
             hold.cleared = hold.cleared.map(|cleared| cleared.shifted(step_ms));
         }
-        self.dirty = true;
     }
 
     /// Notes the condition entered: what is last known of up and down, and whether an outage is over.
     pub(super) fn note_entered(&mut self) {
         let state = self.machine.condition().state();
         self.hold = None;
-        self.dirty = true;
         if state.is_measured() {
             self.last.up = Some(state.is_online());
             self.outage = None;

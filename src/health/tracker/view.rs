@@ -75,9 +75,10 @@ impl Tracker {
 
     /// The network at `now`. Points that did not change are shared with the snapshot before.
     pub fn snapshot(&mut self, now: Timestamp) -> Snapshot {
-        for (point, live) in self.points.iter_mut().zip(&mut self.live).filter(|(point, _)| point.dirty) {
-            *live = Arc::new(point.live());
-            point.dirty = false;
+        for index in std::mem::take(&mut self.changed_points) {
+            if let (Some(point), Some(live)) = (self.points.get(index), self.live.get_mut(index)) {
+                *live = Arc::new(point.live());
+            }
         }
         if self.view.roots_changed {
             self.view.roots = self.find_roots();
