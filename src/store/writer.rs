@@ -502,6 +502,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn readers_that_hold_every_connection_do_not_hold_up_the_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, pool) = store_on_a_disk(&folder).await;
+        let _held = pool.acquire().await.unwrap();
+        let settings = crate::config::Settings::default().store;
+        let (_sender, records) = mpsc::channel(1);
+        let (status_sender, mut status) = watch::channel(WriterStatus::default());
+        let (clock, cancel) = (Clock::manual(Timestamp::from_seconds(9)), CancellationToken::new());
+        let (mut tasks, child) = (JoinSet::new(), cancel.clone());
+        tasks.spawn(async move { run(store, clock, records, &settings, status_sender, child).await });
+        let written = status.wait_for(|status| status.last_commit.is_some() || !status.healthy);
+        let written = tokio::time::timeout(PATIENCE, written).await.unwrap().unwrap().clone();
+        assert!(written.healthy, "{written:?}");
+        cancel.cancel();
+        tasks.join_next().await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
     async fn the_first_heartbeat_after_an_outage_is_a_fresh_one() {
         let folder = tempfile::tempdir().unwrap();
         let (store, pool) = store_on_a_disk(&folder).await;
