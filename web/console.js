@@ -12,7 +12,8 @@ const WORDS = {
     total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
     suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", restored: "已恢复", of: "/", inferred: "推断",
     name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
-    numerator: "分子/分母", goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
+    numerator: "分子/分母", asOf: "截至",
+    badDivision: "区划代码为 2、4、6、9 或 12 位数字", classes: { 1: "一类", 2: "二类", 3: "三类", 9: "其他" }, goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
     states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
     causes: {
@@ -32,6 +33,7 @@ const WORDS = {
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
     firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
     since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
+    asOf: "as of", badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
     goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
     states: {}, kinds: {}, linkStates: { up: "repaired" }, causes: {},
   },
@@ -61,6 +63,8 @@ function time(text) {
 }
 
 class Refused extends Error {}
+/** What the person can put right; the connection is well. */
+class Problem extends Error {}
 
 function headers() {
   return shared.token ? { Authorization: `Bearer ${shared.token}` } : {};
@@ -70,11 +74,17 @@ async function get(path, query = {}) {
   const asked = Object.entries(query).filter(([, value]) => value);
   const response = await fetch(`/api/v1/${path}?${new URLSearchParams(asked)}`, { headers: headers() });
   if (response.status === 401) throw new Refused();
-  if (!response.ok) throw new Error((await response.json()).detail ?? response.statusText);
+  if (!response.ok) throw new Problem((await response.json()).detail ?? response.statusText);
   return response.json();
 }
 
-const division = () => (/^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$/.test($("division").value) ? $("division").value : "");
+/** The chosen division, "" for everything. Half a code is not everything. */
+function division() {
+  const code = $("division").value.trim();
+  if (code && !/^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$/.test(code)) throw new Problem(t("badDivision"));
+  return code;
+}
+
 const sum = (points) => STATES.reduce((total, state) => total + points[state], 0);
 
 /** Online over what was judged; null without data. */
@@ -102,7 +112,7 @@ function showFleet(summary) {
     part.style.background = "var(--tone)";
     return part;
   }));
-  $("taken").textContent = time(summary.taken);
+  $("taken").textContent = `${t("asOf")} ${time(summary.taken)}`;
   const notices = [summary.suspects_itself ? t("suspect") : "", summary.first_round_done ? "" : t("firstRound")].filter(Boolean);
   $("notice").hidden = notices.length === 0;
   $("notice").textContent = notices.join(" ");
@@ -128,7 +138,8 @@ function showCounties(counties) {
   const head = [t("name"), ...STATES.map((state) => word("states", state)), t("rate")];
   $("county-head").replaceChildren(...head.map((text, index) => el("th", { scope: "col", class: index ? "n" : null }, text)));
   $("counties").replaceChildren(...counties.map((county) => el("tr", {},
-    el("th", { scope: "row" }, `${county.name} `, el("span", { class: "quiet" }, county.code)),
+    el("th", { scope: "row" }, el("button", { type: "button", class: "plain", onclick: () => choose(county.code) }, county.name),
+      " ", el("span", { class: "quiet" }, county.code)),
     ...STATES.map((state) => el("td", { class: "n" }, String(county.points[state]))),
     el("td", { class: "n" }, percent(online(county.points))))));
 }
@@ -136,7 +147,7 @@ function showCounties(counties) {
 function showFigures(report) {
   const names = shared.language === "zh" ? "name_zh" : "name";
   const figure = (it) => [
-    el("dt", { title: it.id }, it[names], it.id.includes("class") ? ` · ${it.id.split("class")[1]}` : ""),
+    el("dt", { title: it.id }, it[names], it.id.includes("class") ? ` · ${word("classes", it.id.split("class")[1])}` : ""),
     el("dd", { class: it.met === null ? "" : it.met ? "met" : "missed", title: `${it.formula} · ${t("target")} ${it.target === null ? "—" : percent(it.target)}` }, it.display),
     el("dd", { class: "quiet", title: t("numerator") }, fraction(it)),
   ];
@@ -204,6 +215,13 @@ function throttled(run, gap) {
 
 const refresh = throttled(() => loadNow(), REFRESH_GAP_MS);
 
+const narrow = throttled(async () => { await loadNow(); await loadFigures(); }, 300);
+
+function choose(code) {
+  $("division").value = code;
+  narrow();
+}
+
 function connection(isOn) {
   $("link").textContent = t(isOn ? "live" : "lost");
   $("link").className = `pill ${isOn ? "on" : "off"}`;
@@ -216,11 +234,18 @@ function login(message = "") {
   $("token").focus();
 }
 
+function complain(message) {
+  $("problem").textContent = message;
+  $("problem").hidden = !message;
+}
+
 async function guarded(run) {
   try {
     await run();
+    complain("");
   } catch (error) {
     if (error instanceof Refused) login(shared.token ? t("refused") : "");
+    else if (error instanceof Problem) complain(error.message);
     else { console.warn(error); connection(false); }
   }
 }
@@ -263,11 +288,12 @@ function speak() {
   document.documentElement.lang = shared.language === "zh" ? "zh-CN" : "en";
   document.title = `${t("title")} · sharpeyes`;
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  $("division").placeholder = t("all"); // a code here would look like a chosen one
   $("language").textContent = shared.language === "zh" ? "English" : "中文";
   const option = (value, text) => el("option", { value }, text);
   const [state, kind] = [$("state").value, $("class").value];
   $("state").replaceChildren(option("", t("all")), ...STATES.slice(1).map((it) => option(it, word("states", it))));
-  $("class").replaceChildren(option("", t("all")), ...["1", "2", "3", "9"].map((it) => option(it, it)));
+  $("class").replaceChildren(option("", t("all")), ...["1", "2", "3", "9"].map((it) => option(it, word("classes", it))));
   [$("state").value, $("class").value] = [state, kind];
 }
 
@@ -295,7 +321,7 @@ $("login").addEventListener("submit", (event) => {
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("filters").addEventListener("input", throttled(() => loadPoints(), 300));
-$("division").addEventListener("change", () => guarded(async () => { await loadNow(); await loadFigures(); }));
+for (const event of ["change", "search"]) $("division").addEventListener(event, narrow);
 $("more").addEventListener("click", () => guarded(() => loadPoints(shared.next)));
 setInterval(() => { if (!$("main").hidden) guarded(loadFigures); }, FIGURES_EVERY_MS);
 start();
