@@ -2,9 +2,9 @@
 
 use crate::report::{Timing, say};
 use anyhow::Context;
-use sharpeyes::config::Settings;
+use sharpeyes::config::{Settings, Watch};
 use sharpeyes::domain::budget::{Budgets, LinkLimit};
-use sharpeyes::domain::schedule::{Ended, Plan, Rules, Schedule};
+use sharpeyes::domain::schedule::{Ended, Pace, Plan, Rules, Schedule};
 use sharpeyes::domain::{
     ClockReading, Codec, Declared, Finding, Inventory, LinkCode, Look, Measurement, Observation, Outcome,
     Point, PointCode, StageTimes, Timestamp,
@@ -20,6 +20,10 @@ use std::time::Duration;
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_793_491_200);
 /// A patrol: one second to the key frame, four to measure, one to open and close.
 const LOOK: Duration = Duration::from_secs(6);
+/// What a province sets: every point once in 300 s takes 333 opens a second, and 2000 looks of 6 s at once; a fifth more
+/// for retries.
+const OPENS_PER_SECOND: u32 = 400;
+const CONCURRENT_LOOKS: usize = 2_400;
 /// Simulated time: three periods, and the step of the clock.
 const SPAN: Duration = Duration::from_secs(900);
 const STEP: Duration = Duration::from_millis(100);
@@ -27,7 +31,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// Runs the schedule for three periods of simulated time and tells its lag and its own cost.
 pub(crate) fn schedule(inventory: &Inventory) {
     let settings = Settings::default();
-    let watch = &settings.watch;
+    let watch =
+        Watch { opens_per_second: OPENS_PER_SECOND, concurrent_looks: CONCURRENT_LOOKS, ..settings.watch };
     let rules = Rules {
         period: watch.period,
         light_period: Duration::ZERO,
@@ -45,27 +50,31 @@ pub(crate) fn schedule(inventory: &Inventory) {
     inventory.points.values().for_each(|point| schedule.put(plan(inventory, point), START));
     say(&format!("schedule: {} points put in {:.2} s of CPU", schedule.len(), timing.seconds()));
     let timing = Timing::start();
-    let lags = run(&mut schedule);
+    let lags = run(&mut schedule, &watch);
     let (count, cpu) = (lags.len(), timing.seconds());
     let late = |share: usize| lags.get((lags.len() * share / 1000).min(lags.len().saturating_sub(1)));
     let [middle, last_percent, worst] =
         [500, 990, 1000].map(|share| late(share).copied().unwrap_or_default());
     say(&format!(
-        "schedule: {count} looks in {} s, lag p50 {middle:?} p99 {last_percent:?} max {worst:?}, {:.1} us of CPU a look",
+        "schedule: {count} looks in {} s at {OPENS_PER_SECOND} opens a second and {CONCURRENT_LOOKS} at once, lag p50 {middle:?} p99 {last_percent:?} max {worst:?}, {:.1} us of CPU a look",
         SPAN.as_secs(),
         cpu * 1e6 / f64::from(u32::try_from(count).unwrap_or(u32::MAX))
     ));
 }
 
-/// Lags of every look, sorted.
-fn run(schedule: &mut Schedule) -> Vec<Duration> {
+/// Lags of every look, sorted. Looks start as the scheduler starts them: no faster than the open rate, and no more at
+/// once than the settings say.
+fn run(schedule: &mut Schedule, watch: &Watch) -> Vec<Duration> {
     let (mut lags, mut running) = (Vec::new(), VecDeque::<(Timestamp, PointCode)>::new());
+    let mut pace = Pace::new(watch.opens_per_second);
     let mut now = START;
     while now < START.plus(SPAN) {
         while let Some((_, point)) = running.pop_front_if(|(ends, _)| *ends <= now) {
             schedule.finished(point, Ended::Good { frames_for: LOOK }, now, 0.5);
         }
-        while let Some(start) = schedule.next(now) {
+        while running.len() < watch.concurrent_looks && pace.wait(now.since(START)).is_none() {
+            let Some(start) = schedule.next(now) else { break };
+            pace.take(now.since(START));
             lags.push(start.lag);
             running.push_back((now.plus(LOOK), start.point));
         }
