@@ -1,5 +1,6 @@
 //! Starts RTSP servers that nobody here wrote, and asks ffprobe, the independent client.
 
+use crate::support::postgres::is_root;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -41,22 +42,19 @@ impl Server {
         server
     }
 
-    /// VLC: serves UDP only. It refuses to run as root, so it runs as nobody.
+    /// VLC: serves UDP only. It refuses to run as root; then it runs as nobody.
     pub(super) fn vlc(clip: &Path, home: &Path) -> Self {
         let port = free_port();
         let chain = format!("#rtp{{sdp=rtsp://127.0.0.1:{port}/cam}}");
-        let mut command = Command::new("setpriv");
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
+            command
+        } else {
+            Command::new("cvlc")
+        };
         command
-            .args([
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                "cvlc",
-                "-I",
-                "dummy",
-                "--no-audio",
-                "--loop",
-            ])
+            .args(["-I", "dummy", "--no-audio", "--loop"])
             .arg(clip)
             .args(["--sout", &chain, "--sout-keep"])
             .env("HOME", home);

@@ -22,7 +22,6 @@ use sharpeyes::store::Store;
 use sqlx::{Connection, PgConnection};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::LazyLock;
@@ -147,10 +146,25 @@ impl Server {
     /// Stops the server; `signal` is `INT` (orderly), `QUIT` (at once) or `KILL` (as a power cut would).
     pub(crate) fn stop(&mut self, signal: &str) {
         if let Some((mut child, mut pipe)) = self.watch.take() {
+            self.signal_all("CONT");
             writeln!(pipe, "{signal}").unwrap();
             drop(pipe);
             child.wait().unwrap();
         }
+    }
+
+    /// Lets every process of the server stand still: connections stay open and nothing is answered.
+    pub(crate) fn freeze(&self) {
+        self.signal_all("STOP");
+    }
+
+    /// The server and the processes of its connections.
+    fn signal_all(&self, signal: &str) {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let Some(server) = file.lines().next() else { return };
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        let children = children.unwrap_or_default();
+        run(Command::new("kill").arg(format!("-{signal}")).arg(server).args(children.split_whitespace()));
     }
 
     /// Creates an empty database and gives its URL. It sorts texts as a Chinese dictionary does, as the database of an
@@ -209,8 +223,9 @@ fn as_owner(program: &str) -> Command {
     command
 }
 
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").unwrap().uid() == 0
+/// Whether this is root, whom some servers refuse.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn free_port() -> u16 {
