@@ -26,6 +26,7 @@ pub use writer::{Record, WriterStatus};
 
 use crate::domain::{DivisionCode, DivisionLevel};
 use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -48,6 +49,8 @@ pub(crate) use on_pool;
 
 /// How long a statement may wait for a connection or a lock before the store says that it is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// SQLite's result code when another connection holds the lock.
+const SQLITE_BUSY: u32 = 5;
 
 /// Limits of every session on PostgreSQL, so that what we gave up waiting for does not go on for ever on the server. Far
 /// above what any statement of ours needs; SQLite has its busy timeout.
@@ -68,7 +71,15 @@ pub enum StoreError {
     Open(#[source] sqlx::Error),
     /// A migration failed.
     #[error("migrate the database")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
+    /// A later version of this program was here: what it changed is unknown.
+    #[error(
+        "the database has migration {version} of a later version of this program; run that version or a later one"
+    )]
+    NewerSchema {
+        /// The migration that this version does not know.
+        version: i64,
+    },
     /// A statement failed.
     #[error("{operation}")]
     Statement {
@@ -99,7 +110,7 @@ impl StoreError {
     pub const fn operation(&self) -> &'static str {
         match self {
             Self::Url | Self::NoDatabase(_) | Self::Open(_) => "open the database",
-            Self::Migrate(_) => "migrate the database",
+            Self::Migrate(_) | Self::NewerSchema { .. } => "migrate the database",
             Self::Statement { operation, .. } | Self::Deadline { operation } => operation,
             Self::Corrupt { what, .. } => what,
         }
@@ -114,10 +125,43 @@ impl StoreError {
             | Self::NoDatabase(_)
             | Self::Open(_)
             | Self::Migrate(_)
+            | Self::NewerSchema { .. }
             | Self::Statement { .. }
             | Self::Deadline { .. }
             | Self::Corrupt { .. } => false,
         }
+    }
+
+    /// Whether the same may work in a moment: the database is not up yet, has no room or went away meanwhile.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Open(source)
+            | Self::Statement { source, .. }
+            | Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                may_pass(source)
+            }
+            Self::Deadline { .. } => true,
+            Self::Url
+            | Self::NoDatabase(_)
+            | Self::Migrate(_)
+            | Self::NewerSchema { .. }
+            | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// Why the database could not be opened. The pool tries for some seconds and then only says that they are over.
+    fn opening(source: sqlx::Error) -> Self {
+        if matches!(source, sqlx::Error::PoolTimedOut) {
+            return Self::Deadline { operation: "open the database" };
+        }
+        Self::Open(source)
+    }
+
+    fn migrating(source: MigrateError) -> Self {
+        if let MigrateError::VersionMissing(version) = source {
+            return Self::NewerSchema { version };
+        }
+        Self::Migrate(source)
     }
 
     /// Names the operation that failed; for `map_err`.
@@ -140,6 +184,21 @@ fn refuses_value(error: &dyn DatabaseError) -> bool {
     }
     // Classes of SQLSTATE: data exception, integrity constraint violation.
     code.starts_with("22") || code.starts_with("23")
+}
+
+/// Whether the database was away or full for the moment, by SQLSTATE or SQLite's code: connection lost (08), out of
+/// connections (53300), stopping or starting (57P), locked by another process (5 and its extensions).
+fn may_pass(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+        || code.is_some_and(|code| is_passing(&code))
+}
+
+fn is_passing(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => number & 0xff == SQLITE_BUSY,
+        _ => code.starts_with("08") || code.starts_with("57P") || code == "53300",
+    }
 }
 
 /// The open database.
@@ -179,12 +238,12 @@ impl Store {
 
     async fn open_lite(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(ACQUIRE_TIMEOUT);
-        pool.connect_with(options).await.map(|pool| Self { db: Db::Lite(pool) }).map_err(StoreError::Open)
+        pool.connect_with(options).await.map(|pool| Self { db: Db::Lite(pool) }).map_err(StoreError::opening)
     }
 
     async fn open_pg(options: PgConnectOptions) -> Result<Self, StoreError> {
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT);
-        pool.connect_with(options).await.map(|pool| Self { db: Db::Pg(pool) }).map_err(StoreError::Open)
+        pool.connect_with(options).await.map(|pool| Self { db: Db::Pg(pool) }).map_err(StoreError::opening)
     }
 
     /// The same database over one connection that nobody else uses, opened when it is first needed.
@@ -206,7 +265,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.db {
             Db::Lite(pool) => {
-                sqlx::migrate!("migrations/sqlite").run(pool).await.map_err(StoreError::Migrate)
+                sqlx::migrate!("migrations/sqlite").run(pool).await.map_err(StoreError::migrating)
             }
             Db::Pg(pool) => migrate_pg(pool).await,
         }
@@ -252,14 +311,14 @@ impl Address {
 
 /// Migrates over a connection without the limits, which is closed afterwards: building an index takes what it takes.
 async fn migrate_pg(pool: &PgPool) -> Result<(), StoreError> {
-    let mut connection = pool.acquire().await.map_err(StoreError::Open)?;
+    let mut connection = pool.acquire().await.map_err(StoreError::opening)?;
     for statement in ["SET statement_timeout = 0", "SET lock_timeout = 0"] {
         let lifted = sqlx::query(statement).execute(&mut *connection).await;
         lifted.map_err(StoreError::at("lift the limits for the migration"))?;
     }
     let migrated = sqlx::migrate!("migrations/postgres").run(&mut *connection).await;
     connection.close().await.map_err(StoreError::at("close the connection of the migration"))?;
-    migrated.map_err(StoreError::Migrate)
+    migrated.map_err(StoreError::migrating)
 }
 
 /// Reads the code in a column.
@@ -302,5 +361,21 @@ mod tests {
         assert!(!path.exists());
         Store::open(&url).await.unwrap().close().await;
         Store::open_existing(&url).await.unwrap().close().await;
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_told_from_one_that_refuses_us() {
+        let check = |code: &str, expected| assert_eq!(is_passing(code), expected, "{code}");
+        check("57P03", true); // the database system is starting up
+        check("57P01", true); // ..is shutting down
+        check("53300", true);
+        check("08006", true);
+        check("28P01", false); // password authentication failed
+        check("3D000", false); // no such database
+        check("42501", false); // permission denied
+        check("5", true); // SQLITE_BUSY
+        check("517", true); // SQLITE_BUSY_SNAPSHOT
+        check("14", false); // SQLITE_CANTOPEN
+        check("26", false); // SQLITE_NOTADB
     }
 }

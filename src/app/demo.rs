@@ -19,7 +19,8 @@ mod running {
     use super::{DemoArgs, ExitCode};
     use crate::app::cli::{ConfigArg, ImportArgs};
     use crate::app::import::run_import;
-    use crate::app::serve::{runtime, serve};
+    use crate::app::serve::{run_to_end, serve};
+    use crate::app::signal::StopSignals;
     use crate::app::{FOUND_FAULTS, log, say, say_error};
     use crate::config::{self, Settings};
     use crate::domain::site::Datum;
@@ -34,20 +35,45 @@ mod running {
         let settings_file = write_settings(args)?;
         let settings = config::load(&settings_file)?;
         log::start(&settings.log);
-        runtime()?.block_on(demo(args, settings, &settings_file))
+        run_to_end(demo(args, settings, &settings_file))
     }
 
     async fn demo(args: &DemoArgs, settings: Settings, settings_file: &Path) -> anyhow::Result<ExitCode> {
+        let mut stop = StopSignals::listen()?;
         say("Starting the simulated fleet (the first start encodes its clips, about half a minute) ...");
-        let simulator = Simulator::start(options(args)?).await?;
-        say("Importing its inventory ...");
-        if !import_fleet(&settings, settings_file, &simulator.inventory()).await? {
-            return Ok(ExitCode::from(FOUND_FAULTS));
-        }
-        say(&what_to_try(args, settings_file));
-        let code = serve(settings).await;
+        let Some(mut simulator) = stop.or(Simulator::start(options(args)?)).await.transpose()? else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let code = watch(args, settings, settings_file, &mut stop, &mut simulator).await;
         simulator.stop().await?;
         code
+    }
+
+    /// Imports the fleet and watches it until a signal or until there is nothing left to watch.
+    async fn watch(
+        args: &DemoArgs,
+        settings: Settings,
+        settings_file: &Path,
+        stop: &mut StopSignals,
+        simulator: &mut Simulator,
+    ) -> anyhow::Result<ExitCode> {
+        say("Importing its inventory ...");
+        match stop.or(import_fleet(&settings, settings_file, &simulator.inventory())).await.transpose()? {
+            None => return Ok(ExitCode::SUCCESS),
+            Some(Taken::No) => return Ok(ExitCode::from(FOUND_FAULTS)),
+            Some(Taken::Yes) => {}
+        }
+        say(&what_to_try(args, settings_file));
+        serve(settings, async {
+            tokio::select! {
+                () = stop.asked() => Ok(()),
+                ended = simulator.ended() => {
+                    let status = ended?;
+                    anyhow::bail!("the simulated fleet ended by itself ({status}), so the demo ends, too; start it again")
+                }
+            }
+        })
+        .await
     }
 
     fn options(args: &DemoArgs) -> anyhow::Result<ChildOptions> {
@@ -60,21 +86,27 @@ mod running {
         Ok(ChildOptions { program, folder: args.dir.join("simulator"), port: args.port, arguments })
     }
 
-    /// Writes the settings file once; later starts use it as it is, with the address of the command line.
+    /// Writes the settings file anew at each start: only the folder and the command line decide what it says.
     fn write_settings(args: &DemoArgs) -> anyhow::Result<PathBuf> {
         std::fs::create_dir_all(&args.dir).with_context(|| format!("make folder {}", args.dir.display()))?;
         let dir = args.dir.canonicalize().with_context(|| format!("find folder {}", args.dir.display()))?;
         let text = SETTINGS
-            .replace("LISTEN", &args.listen.to_string())
-            .replace("DATABASE", &dir.join("sharpeyes.db").display().to_string())
-            .replace("KEY", &dir.join("camera.key").display().to_string());
+            .replace("@LISTEN@", &args.listen.to_string())
+            .replace("@DATABASE@", &dir.join("sharpeyes.db").display().to_string())
+            .replace("@KEY@", &dir.join("camera.key").display().to_string());
         let file = args.dir.join("sharpeyes.toml");
         std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
         Ok(file)
     }
 
+    /// Whether the inventory was taken.
+    enum Taken {
+        Yes,
+        No,
+    }
+
     /// Imports as `sharpeyes import` does; a later start changes nothing.
-    async fn import_fleet(settings: &Settings, settings_file: &Path, folder: &Path) -> anyhow::Result<bool> {
+    async fn import_fleet(settings: &Settings, settings_file: &Path, folder: &Path) -> anyhow::Result<Taken> {
         let entries = std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
         let args = ImportArgs {
             config: ConfigArg { config: settings_file.to_owned() },
@@ -86,7 +118,7 @@ mod running {
         };
         let report = run_import(&args, settings).await?;
         report.faults.iter().for_each(|fault| say_error(&fault.to_string()));
-        Ok(!report.is_refused())
+        Ok(if report.is_refused() { Taken::No } else { Taken::Yes })
     }
 
     fn what_to_try(args: &DemoArgs, settings_file: &Path) -> String {

@@ -2,45 +2,60 @@
 
 use crate::app::cli::ConfigArg;
 use crate::app::service::{Service, Stopped};
-use crate::app::{COULD_NOT_RUN, log, say};
+use crate::app::signal::StopSignals;
+use crate::app::stopping::LEAVE_THREADS;
+use crate::app::{COULD_NOT_RUN, log, open_files, say};
 use crate::config::{self, Settings};
+use crate::telemetry;
+use std::future::Future;
+use std::pin::pin;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(arg: &ConfigArg) -> anyhow::Result<ExitCode> {
     let settings = config::load(&arg.config)?;
     log::start(&settings.log);
-    let runtime = runtime()?;
-    let code = runtime.block_on(serve(settings));
+    run_to_end(async {
+        let mut stop = StopSignals::listen()?;
+        let asked = async {
+            stop.asked().await;
+            Ok(())
+        };
+        serve(settings, asked).await
+    })
+}
+
+/// Runs `work` with one worker per core: more of them cost CPU and gain nothing.
+pub(super) fn run_to_end(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(work);
     // A host name that is still being resolved must not hold up the exit.
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(LEAVE_THREADS);
     code
 }
 
-/// One worker per core: more of them cost CPU and gain nothing.
-pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-/// Runs the service until SIGTERM or Ctrl-C.
-pub(super) async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut service = Service::start(settings).await?;
+/// Runs the service until `end`, also while it starts; an error there is told after everything has stopped.
+pub(super) async fn serve(
+    settings: Settings,
+    end: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<ExitCode> {
+    let mut end = pin!(end);
+    let open_files = open_files::raise()?;
+    let mut service = tokio::select! {
+        biased;
+        ended = &mut end => return ended.map(|()| ExitCode::SUCCESS),
+        started = Service::start(settings, open_files) => started?,
+    };
     say(&format!("sharpeyes listens on http://{}", service.address()));
-    let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        task = service.failed() => Some(task),
+    let ended = tokio::select! {
+        ended = end => ended.map(|()| ExitCode::SUCCESS),
+        task = service.failed() => {
+            telemetry::task_ended_early(task);
+            Ok(ExitCode::from(COULD_NOT_RUN))
+        }
     };
     match service.stop().await {
         Stopped::InTime => {}
-        Stopped::Late(tasks) => tracing::warn!(tasks = tasks.join(", "), "tasks did not stop in time"),
+        Stopped::Late(tasks) => telemetry::stopped_late(&tasks),
     }
-    match failed {
-        None => Ok(ExitCode::SUCCESS),
-        Some(task) => {
-            tracing::error!(task, "a task ended although it was not told to; the service stops");
-            Ok(ExitCode::from(COULD_NOT_RUN))
-        }
-    }
+    ended
 }

@@ -4,6 +4,8 @@
 
 use crate::api::guard::{self, Guarding};
 use crate::api::{self, ApiInputs, ApiState, ImportSettings};
+use crate::app::database;
+use crate::app::demand::Demand;
 use crate::app::import::brands;
 use crate::app::stopping::{CLOSE_STORE, STOP_FACE, STOP_KEEPERS, STOP_TRACKER, STOP_WATCHERS};
 use crate::app::task::Group;
@@ -60,12 +62,15 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Opens the store, restores what was, and starts everything.
-    pub(super) async fn start(settings: Settings) -> anyhow::Result<Self> {
+    /// Opens the store, restores what was, and starts everything. Dropping the future loses nothing: every task begins
+    /// at its end. `open_files` is the limit of this process.
+    pub(super) async fn start(settings: Settings, open_files: Option<u64>) -> anyhow::Result<Self> {
         let parts = Parts::open(settings).await?;
         let listener = parts.listen().await?;
         let reconciler = parts.reconciler();
         let wanted = reconciler.wanted().await?;
+        let demand = Demand::of(&wanted.targets(parts.clock.now()));
+        demand.warn_of_shortfalls(&parts.settings.watch, open_files);
         let restored = Restored::read(&parts.store).await?;
         parts.run(reconciler, wanted, restored, listener)
     }
@@ -158,8 +163,7 @@ impl Parts {
     async fn open(settings: Settings) -> anyhow::Result<Self> {
         let calendar = Calendar::of_zone(&settings.report.zone)?;
         let targets = Arc::new(load_targets(settings.report.targets_file.as_deref())?);
-        let store = Store::open(settings.store.url.expose()).await?;
-        store.migrate().await?;
+        let store = database::open(settings.store.url.expose()).await?;
         let imports = ImportSettings {
             key_file: key_of(&settings),
             brands: brands()?,

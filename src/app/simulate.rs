@@ -14,16 +14,14 @@ pub(super) use running::run;
 #[cfg(feature = "simulate")]
 mod running {
     use super::{ExitCode, SimulateArgs};
-    use crate::app::say;
+    use crate::app::signal::StopSignals;
+    use crate::app::{open_files, say, say_error};
     use crate::clock::Clock;
     use crate::simulate::control;
     use crate::simulate::fleet::{Plan, Watched};
     use crate::simulate::network::{Network, Options};
-    use anyhow::Context;
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
-    use tokio::signal::unix::{SignalKind, signal};
     use tokio_util::sync::CancellationToken;
 
     /// One listening socket per address (about 1200), two sockets per session, four per media.
@@ -47,7 +45,11 @@ mod running {
     }
 
     async fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
-        raise_open_files()?;
+        if let Some(limit) = open_files::raise()?.filter(|limit| *limit < OPEN_FILES) {
+            say_error(&format!(
+                "{limit} files may be open at once but the whole fleet takes up to {OPEN_FILES}: raise `ulimit -Hn`"
+            ));
+        }
         let cancel = CancellationToken::new();
         let options = options(args);
         let clock = Clock::system();
@@ -85,8 +87,7 @@ mod running {
 
     /// Waits for Ctrl-C, SIGTERM or, for a child, the end of its parent.
     async fn end_of(args: &SimulateArgs) -> anyhow::Result<()> {
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut stop = StopSignals::listen()?;
         let parent = async {
             if args.attached {
                 // Whatever is written there means nothing; its end means everything.
@@ -96,20 +97,8 @@ mod running {
             }
         };
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = stop.asked() => {}
             () = parent => {}
-        }
-        Ok(())
-    }
-
-    /// Debian's soft limit is 1024; the hard one is usually far above.
-    fn raise_open_files() -> anyhow::Result<()> {
-        let limit = getrlimit(Resource::Nofile);
-        if limit.current.is_some_and(|current| current < OPEN_FILES) {
-            let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
-            setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })
-                .context("raise the limit of open files")?;
         }
         Ok(())
     }

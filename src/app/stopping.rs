@@ -18,6 +18,8 @@ pub(super) const STOP_TRACKER: Duration = Duration::from_millis(1_000);
 pub(super) const STOP_KEEPERS: Duration = Duration::from_millis(2_500);
 /// Connections to the database are closed.
 pub(super) const CLOSE_STORE: Duration = Duration::from_millis(500);
+/// Threads that are blocked, as by a disk or a name server that does not answer, are left behind.
+pub(super) const LEAVE_THREADS: Duration = Duration::from_millis(200);
 
 /// What an operator is promised; `docker stop` kills after as long.
 const EXIT: Duration = Duration::from_secs(10);
@@ -28,7 +30,8 @@ const TOGETHER: u128 = STOP_FACE.as_millis()
     + STOP_WATCHERS.as_millis()
     + STOP_TRACKER.as_millis()
     + STOP_KEEPERS.as_millis()
-    + CLOSE_STORE.as_millis();
+    + CLOSE_STORE.as_millis()
+    + LEAVE_THREADS.as_millis();
 
 const _: () = assert!(TOGETHER + SPARE.as_millis() <= EXIT.as_millis());
 const _: () = assert!(SHUTDOWN_WAIT.as_millis() + SPARE.as_millis() <= STOP_WATCHERS.as_millis());

@@ -122,7 +122,13 @@ impl Reconciler {
                 () = cancel.cancelled() => return,
                 _ = period.tick() => {}
             }
-            match self.reconcile(&mut wanted, &running).await {
+            // A database that does not answer must not hold the end; what is read half-way is read again.
+            let reconciled = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                reconciled = self.reconcile(&mut wanted, &running) => reconciled,
+            };
+            match reconciled {
                 Ok(()) => telemetry::worker_alive(Worker::Reconciler, self.clock.now()),
                 Err(error) => telemetry::reconcile_failed(&error),
             }

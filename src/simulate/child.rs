@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 /// Longest time to the first `ready`: the clips are encoded then, some ten seconds of one core.
 const START_DEADLINE: Duration = Duration::from_secs(180);
@@ -48,6 +48,8 @@ pub struct ChildOptions {
 #[derive(Debug)]
 pub struct Simulator {
     process: Child,
+    /// The child ends when this does. It is kept apart from the process, whose `wait` would close it.
+    stdin: Option<ChildStdin>,
     options: ChildOptions,
 }
 
@@ -64,13 +66,17 @@ impl Simulator {
             .args(&options.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C at a terminal goes to the whole group of its processes: who watches the fleet ends first, with
+            // TEARDOWN, and then ends the fleet.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
+        let stdin = process.stdin.take();
         let said = process.stdout.take().ok_or(ChildError::NotReady)?;
         let first_line = async { BufReader::new(said).lines().next_line().await };
         match tokio::time::timeout(START_DEADLINE, first_line).await {
-            Ok(Ok(Some(line))) if line.starts_with("ready") => Ok(Self { process, options }),
+            Ok(Ok(Some(line))) if line.starts_with("ready") => Ok(Self { process, stdin, options }),
             Ok(Err(source)) => Err(failed(source)),
             Ok(Ok(_)) | Err(_) => Err(ChildError::NotReady),
         }
@@ -110,7 +116,7 @@ impl Simulator {
     /// Ends it by closing its standard input, or kills it when it does not end in time.
     pub async fn stop(mut self) -> Result<(), ChildError> {
         let failed = |source| ChildError::Run { program: self.options.program.clone(), source };
-        drop(self.process.stdin.take());
+        drop(self.stdin.take());
         match tokio::time::timeout(STOP_DEADLINE, self.process.wait()).await {
             Ok(ended) => ended.map(|_status| ()).map_err(failed),
             Err(_late) => self.process.kill().await.map_err(failed),

@@ -261,6 +261,55 @@ pub fn served_without_token(listen: SocketAddr) {
     );
 }
 
+/// The database is not up at our start; it is tried again.
+pub fn database_awaited(error: &(dyn Error + 'static), delay: Duration) {
+    tracing::warn!(
+        error = %Chain(error),
+        delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        "the database of [store] url does not answer yet; it is tried again"
+    );
+}
+
+/// The database that was waited for answers.
+pub fn database_came_up() {
+    tracing::info!("the database answers now");
+}
+
+/// Fewer files may be open than the watching may need.
+pub fn open_files_short(limit: u64, needed: u64) {
+    tracing::warn!(
+        limit,
+        needed,
+        "{limit} files may be open at once but watching this network takes up to {needed}: looks will fail; \
+         set LimitNOFILE={needed} in the unit, or raise `ulimit -Hn`"
+    );
+}
+
+/// A setting does not let every point be looked at once in the period.
+pub fn period_out_of_reach(points: u64, period: Duration, setting: &'static str, value: u64, needed: u64) {
+    let period_seconds = period.as_secs_f64();
+    tracing::warn!(
+        points,
+        period_seconds,
+        setting,
+        value,
+        needed,
+        "{points} points cannot be looked at once in {period_seconds} s with watch.{setting} = {value}: looks will \
+         come late; set it to {needed} or more, or make watch.period_seconds longer"
+    );
+}
+
+/// A task ended although nobody told it to; the service stops.
+pub fn task_ended_early(task: &str) {
+    tracing::error!(task, "task {task} ended although it was not told to; the service stops");
+}
+
+/// Tasks were cut off at the end because they did not stop in time.
+pub fn stopped_late(tasks: &[&str]) {
+    let tasks = tasks.join(", ");
+    tracing::warn!(tasks, "tasks did not stop in time and were cut off: {tasks}");
+}
+
 /// A task ended by a panic.
 pub fn task_failed(task: &str, error: &(dyn Error + 'static)) {
     METRICS.task_panics.inc();

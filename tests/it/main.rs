@@ -13,6 +13,7 @@ mod report;
 mod rtsp;
 #[cfg(feature = "simulate")]
 mod simulator;
+mod start;
 mod store;
 mod support;
 #[cfg(feature = "simulate")]

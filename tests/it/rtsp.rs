@@ -14,3 +14,4 @@ mod foreign;
 mod look;
 mod probe;
 mod schedule;
+mod stop;

@@ -1,6 +1,7 @@
 //! Child processes that do not outlive their test, and waiting for a condition with a deadline.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -69,6 +70,28 @@ impl Process {
         let sent =
             std::process::Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(sent.unwrap().success(), "kill -{name} {}", self.id());
+    }
+
+    /// Sends a signal to every process of its group, as a terminal does; it must have been started as a leader.
+    pub(crate) fn signal_group(&self, name: &str) {
+        let group = format!("-{}", self.id());
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), "--", &group]).status();
+        assert!(sent.unwrap().success(), "kill -{name} -- {group}");
+    }
+
+    /// Whether it has `file` open.
+    pub(crate) fn has_open(&self, file: &Path) -> bool {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.id())).into_iter().flatten().flatten();
+        open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target == file)
+    }
+
+    /// The processes that it has started and that are not yet reaped.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
+        let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        lists
+            .flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Waits for the end of the process.

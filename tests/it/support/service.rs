@@ -17,15 +17,23 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts `sharpeyes serve` with `settings` (TOML, `LISTEN` where the address goes), on a free port.
+    /// Starts `sharpeyes serve` with `settings` (TOML, `@LISTEN@` where the address goes), on a free port.
     #[track_caller]
     pub(crate) fn start(folder: &Path, settings: &str) -> Self {
-        let port = free_port();
-        let file = folder.join("sharpeyes.toml");
-        std::fs::write(&file, settings.replace("LISTEN", &format!("127.0.0.1:{port}"))).unwrap();
-        let mut process = Process::start(sharpeyes().arg("serve").arg("--config").arg(&file));
+        let (mut command, port) = Self::command(folder, settings);
+        let mut process = Process::start(&mut command);
         process.wait_for_line("sharpeyes listens on", START);
         Self { process, port }
+    }
+
+    /// The command that [`Service::start`] runs, and its port.
+    pub(crate) fn command(folder: &Path, settings: &str) -> (Command, u16) {
+        let port = free_port();
+        let file = folder.join("sharpeyes.toml");
+        std::fs::write(&file, settings.replace("@LISTEN@", &format!("127.0.0.1:{port}"))).unwrap();
+        let mut command = sharpeyes();
+        command.arg("serve").arg("--config").arg(&file);
+        (command, port)
     }
 
     /// The address of a path.

@@ -1,0 +1,147 @@
+//! What a network asks of the machine and of the settings, told before the first look: a limit that is too low shows
+//! hours later, as looks that fail or come late for no reason of the cameras.
+
+use crate::config::Watch;
+use crate::domain::WatchMode;
+use crate::ingest::TargetSet;
+use crate::telemetry;
+use std::time::Duration;
+
+/// Sockets of probes of links under way at once.
+const LINK_PROBES: u64 = 64;
+/// Connections to PostgreSQL, or SQLite's files of each connection.
+const DATABASE: u64 = 48;
+/// Requests and event streams at once: a control room, Prometheus and an upper platform.
+const HTTP: u64 = 256;
+/// Standard streams, timers, signals, an import, a backup.
+const OWN: u64 = 64;
+
+/// The watched points, as far as they cost something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// Points with a kept session.
+    kept: u64,
+    /// Points that are looked at once a period.
+    patrolled: u64,
+}
+
+/// A setting that does not let every point be looked at once in the period, whatever the cameras do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shortfall {
+    setting: &'static str,
+    value: u64,
+    needed: u64,
+}
+
+impl Demand {
+    pub(super) fn of(targets: &TargetSet) -> Self {
+        let count = |mode| {
+            let watched = targets.targets.values().filter(|target| target.watch == mode);
+            u64::try_from(watched.count()).unwrap_or(u64::MAX)
+        };
+        Self { kept: count(WatchMode::Continuous), patrolled: count(WatchMode::Patrol) }
+    }
+
+    /// Warns of every limit that is too low. `open_files` is the limit of this process, `None` for none.
+    pub(super) fn warn_of_shortfalls(self, watch: &Watch, open_files: Option<u64>) {
+        let needed = self.open_files(watch);
+        if let Some(limit) = open_files.filter(|limit| *limit < needed) {
+            telemetry::open_files_short(limit, needed);
+        }
+        for Shortfall { setting, value, needed } in self.shortfalls(watch) {
+            telemetry::period_out_of_reach(self.patrolled, watch.period, setting, value, needed);
+        }
+    }
+
+    /// Open files at the worst moment: the TEARDOWN of a look may still be under way when the next one begins.
+    fn open_files(self, watch: &Watch) -> u64 {
+        let looks = u64::try_from(watch.concurrent_looks).unwrap_or(u64::MAX).min(self.patrolled);
+        let sessions = self.kept.saturating_add(looks.saturating_mul(2));
+        sessions.saturating_add(LINK_PROBES + DATABASE + HTTP + OWN)
+    }
+
+    fn shortfalls(self, watch: &Watch) -> Vec<Shortfall> {
+        let looks = u64::try_from(watch.concurrent_looks).unwrap_or(u64::MAX);
+        let opens = ("opens_per_second", u64::from(watch.opens_per_second), Duration::from_secs(1));
+        // No look is shorter than its measuring window.
+        let looks = ("concurrent_looks", looks, watch.patrol_window);
+        [opens, looks]
+            .into_iter()
+            .map(|(setting, value, each)| Shortfall {
+                setting,
+                value,
+                needed: self.share(each, watch.period),
+            })
+            .filter(|shortfall| shortfall.value < shortfall.needed)
+            .collect()
+    }
+
+    /// How many of the patrolled points fall into `span` when they are spread evenly over `period`, rounded up.
+    fn share(self, span: Duration, period: Duration) -> u64 {
+        let spent = u128::from(self.patrolled).saturating_mul(span.as_millis());
+        u64::try_from(spent.div_ceil(period.as_millis().max(1))).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::domain::PointClass;
+    use crate::ingest::Target;
+    use std::sync::Arc;
+
+    fn demand(kept: u64, patrolled: u64) -> Demand {
+        Demand { kept, patrolled }
+    }
+
+    #[test]
+    fn points_are_counted_by_how_they_are_watched() {
+        let target = |index: u32, watch| Target {
+            point: format!("230521000013{index:08}").parse().unwrap(),
+            class: PointClass::Two,
+            watch,
+            stream: None,
+            credential: None,
+            path: Vec::new(),
+            needs: Vec::new(),
+        };
+        let modes = [WatchMode::Patrol, WatchMode::Continuous, WatchMode::Patrol, WatchMode::Off];
+        let targets = (0..).zip(modes).map(|(index, mode)| target(index, mode));
+        let targets = targets.map(|target| (target.point, Arc::new(target))).collect();
+        assert_eq!(Demand::of(&TargetSet { targets, ..TargetSet::default() }), demand(1, 2));
+    }
+
+    #[test]
+    fn open_files_grow_with_the_sessions_that_may_be_open_at_once() {
+        let watch = Watch { concurrent_looks: 500, ..Settings::default().watch };
+        let idle = demand(0, 0).open_files(&watch);
+        let check = |kept, patrolled, expected| {
+            assert_eq!(demand(kept, patrolled).open_files(&watch) - idle, expected, "{kept} + {patrolled}");
+        };
+        check(0, 10, 20);
+        check(0, 100_000, 1_000);
+        check(960, 0, 960);
+        check(960, 500, 1_960);
+    }
+
+    #[test]
+    fn a_setting_that_cannot_hold_the_period_is_named_with_what_it_takes() {
+        let watch = Watch {
+            period: Duration::from_secs(300),
+            patrol_window: Duration::from_secs(4),
+            opens_per_second: 50,
+            concurrent_looks: 512,
+            ..Settings::default().watch
+        };
+        let check = |patrolled, expected: &[(&str, u64)]| {
+            let shortfalls = demand(7, patrolled).shortfalls(&watch);
+            let told: Vec<_> = shortfalls.iter().map(|short| (short.setting, short.needed)).collect();
+            assert_eq!(told, expected, "{patrolled}");
+        };
+        check(0, &[]);
+        check(15_000, &[]);
+        check(15_001, &[("opens_per_second", 51)]);
+        check(100_000, &[("opens_per_second", 334), ("concurrent_looks", 1_334)]);
+    }
+}

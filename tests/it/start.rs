@@ -1,0 +1,107 @@
+//! How the service starts: with a database that is late, with one that will never take it, with too few open files.
+
+use crate::support::postgres::{Server, new_database};
+use crate::support::process::{Process, free_port};
+use crate::support::service::{Service, sharpeyes};
+use sharpeyes::store::Store;
+use sqlx::Connection;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// Longest time for anything here: a try to reach the database takes 5 s.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What is said at each failed try.
+const WAITS: &str = "does not answer yet";
+
+fn settings(folder: &Path, url: &str) -> String {
+    let key = folder.join("camera.key");
+    format!(
+        "[server]\nlisten = \"@LISTEN@\"\n[store]\nurl = \"{url}\"\n[credentials]\nkey_file = \"{}\"\n",
+        key.display()
+    )
+}
+
+fn start(folder: &Path, url: &str) -> Process {
+    let (mut command, _port) = Service::command(folder, &settings(folder, url));
+    Process::start(&mut command)
+}
+
+/// The service must give up at once; gives what it said.
+fn refused(folder: &Path, url: &str) -> String {
+    let mut process = start(folder, url);
+    let status = process.wait(PATIENCE);
+    let said = process.output();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(!said.contains(WAITS), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_up_yet_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start();
+    let url = server.new_database().await;
+    server.stop("INT");
+    let mut process = start(folder.path(), &url);
+    process.wait_for_line(WAITS, PATIENCE);
+    server.restart();
+    process.wait_for_line("the database answers now", PATIENCE);
+    process.wait_for_line("sharpeyes listens on", PATIENCE);
+    process.signal("TERM");
+    assert!(process.wait(PATIENCE).success());
+}
+
+#[test]
+fn a_start_that_waits_for_the_database_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["TERM", "INT"] {
+        let url = format!("postgres://sharpeyes@127.0.0.1:{}/sharpeyes", free_port());
+        let mut process = start(folder.path(), &url);
+        process.wait_for_line(WAITS, PATIENCE);
+        process.signal(signal);
+        assert!(process.wait(PATIENCE).success(), "{signal}: {}", process.output());
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_will_never_take_us_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = new_database().await;
+    let said = refused(folder.path(), &format!("{url}_of_somebody_else"));
+    assert!(said.contains("does not exist"), "{said}");
+    let said = refused(folder.path(), &url.replace("sharpeyes@", "stranger@"));
+    assert!(said.contains("role \"stranger\" does not exist"), "{said}");
+    let said = refused(folder.path(), &format!("sqlite:{}/missing/sharpeyes.db", folder.path().display()));
+    assert!(said.contains("unable to open database file"), "{said}");
+}
+
+#[tokio::test]
+async fn the_database_of_a_later_version_is_left_alone() {
+    const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (9999, 'later', TRUE, X'00', 0)";
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("sharpeyes.db").display());
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query(LATER).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let said = refused(folder.path(), &url);
+    assert!(said.contains("migration 9999 of a later version"), "{said}");
+}
+
+#[test]
+fn open_files_are_raised_to_the_hard_limit_and_too_few_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("sharpeyes.db").display());
+    let (serve, _port) = Service::command(folder.path(), &settings(folder.path(), &url));
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=200:300").arg(sharpeyes().get_program()).args(serve.get_args());
+    let mut process = Process::start(&mut command);
+    process.wait_for_line("300 files may be open at once but watching this network takes up to", PATIENCE);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(open_files.split_whitespace().nth(3), Some("300"), "{open_files}");
+}
