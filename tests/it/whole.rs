@@ -2,6 +2,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that meets something else should stop")]
 
+mod demo;
+
 use crate::support::process::{Process, eventually};
 use crate::support::service::{Service, sharpeyes};
 use serde_json::Value;
@@ -55,12 +57,12 @@ impl Fleet {
 
     fn settings(&self) -> String {
         let place = |name: &str| self.path().join(name).display().to_string();
-        SETTINGS.replace("DATABASE", &place("sharpeyes.db")).replace("KEY", &place("camera.key"))
+        SETTINGS.replace("@DATABASE@", &place("sharpeyes.db")).replace("@KEY@", &place("camera.key"))
     }
 
     fn import(&self) {
         let file = self.path().join("import.toml");
-        std::fs::write(&file, self.settings().replace("LISTEN", "127.0.0.1:0")).unwrap();
+        std::fs::write(&file, self.settings().replace("@LISTEN@", "127.0.0.1:0")).unwrap();
         let files = std::fs::read_dir(self.path().join("inventory")).unwrap();
         let imported = sharpeyes()
             .arg("import")
@@ -227,45 +229,108 @@ fn stop(fleet: &Fleet, mut service: Service) {
 
 #[test]
 fn killed_again_and_again_it_keeps_a_timeline_without_gaps_or_storms() {
-    const KILLS: u32 = 50;
+    const KILLS: usize = 50;
     let fleet = Fleet::start(22_554);
     let faulty: BTreeSet<String> = fleet.faults().into_iter().map(|(point, _, _)| point).collect();
-    let village = {
+    let (village, mut killed) = {
         let service = fleet.serve();
         eventually(FIRST_ROUND, "every point has a state", || {
             states(&service).values().all(|(state, _)| state != "unknown").then_some(())
         });
         let point = service.items("/api/v1/points").into_iter().find(|point| !faulty.contains(&code(point)));
-        point.unwrap()["village"].as_str().unwrap().to_owned()
+        let village = point.unwrap()["village"].as_str().unwrap().to_owned();
+        (village, kill(service.process))
     };
-    for kill in 0..KILLS {
-        let order = if kill % 2 == 0 { "cut" } else { "repair" };
+    let mut dead = Vec::new();
+    for number in 0..KILLS {
+        let order = if number % 2 == 0 { "cut" } else { "repair" };
         assert_eq!(fleet.tell(&format!("{order} {village}")), "ok");
-        let service = fleet.serve();
-        // A different moment of each life: before the first look, while looks are under way, after the first results.
-        let judged = usize::try_from(kill % 3).unwrap() * 15;
-        eventually(FIRST_ROUND, "some points are judged", || {
-            let judged_now = states(&service).values().filter(|(state, _)| state != "unknown").count();
-            (judged_now >= judged).then_some(())
-        });
-        service.process.signal("KILL");
+        dead.push((killed, now()));
+        killed = fleet.live_until_killed(number);
     }
+    dead.push((killed, now()));
     let service = fleet.serve();
     wait_for_states(&service, "after the last start", |point| {
         (!faulty.contains(point)).then(|| ("good".to_owned(), None))
     });
+    check_sums(&service, dead[0].0, now());
     let mut alarmed = Vec::new();
     for point in service.items("/api/v1/points") {
         let (point, touched) = (code(&point), point["village"].as_str() == Some(&village));
         let intervals = service.items(&format!("/api/v1/points/{point}/timeline"));
         check_timeline(&point, &intervals);
-        let is_calm = |interval: &&Value| ["good", "unknown"].contains(&interval["state"].as_str().unwrap());
+        check_dead_spans(&point, &intervals, &dead);
         if !touched && !faulty.contains(&point) {
-            alarmed.extend(intervals.into_iter().filter(|interval| !is_calm(&interval)));
+            let is_alarm =
+                |interval: &Value| !["good", "unknown"].iter().any(|calm| interval["state"] == *calm);
+            let (count, before) = (intervals.len(), alarmed.len());
+            alarmed.extend(intervals.into_iter().filter(is_alarm));
+            // Each start adds its gap and what it found; an alarm adds itself and its end.
+            let most = 2 * (dead.len() + 1) + 2 * (alarmed.len() - before);
+            assert!(count <= most, "{point}: {count} intervals after {} starts", dead.len() + 1);
         }
     }
     // A machine that builds and tests at once may starve a stream or two; a storm is many.
     assert!(alarmed.len() <= POINTS / 100, "{alarmed:#?}");
+}
+
+impl Fleet {
+    /// One life of the service that ends by `kill -9`, each time at another moment: before it listens, before the first
+    /// look, while looks are under way, after the first results. Says when it is dead.
+    fn live_until_killed(&self, number: usize) -> jiff::Timestamp {
+        if number.is_multiple_of(4) {
+            let (mut command, _port) = Service::command(self.path(), &self.settings());
+            let process = Process::start(&mut command);
+            let database = self.path().join("sharpeyes.db");
+            eventually(FIRST_ROUND, "the database is open", || process.has_open(&database).then_some(()));
+            return kill(process);
+        }
+        let service = self.serve();
+        let judged = (number % 4 - 1) * 15;
+        eventually(FIRST_ROUND, "some points are judged", || {
+            let judged_now = states(&service).values().filter(|(state, _)| state != "unknown").count();
+            (judged_now >= judged).then_some(())
+        });
+        kill(service.process)
+    }
+}
+
+/// Kills without a word and says when it is dead.
+fn kill(mut process: Process) -> jiff::Timestamp {
+    process.signal("KILL");
+    process.wait(STOPPED);
+    now()
+}
+
+/// As exact as the timeline.
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond()).unwrap()
+}
+
+/// Every point's time is in the figure once: what was judged and what was not measured make the whole window.
+fn check_sums(service: &Service, from: jiff::Timestamp, to: jiff::Timestamp) {
+    let answer = service.json(&format!("/api/v1/coverage?indicator=A1&from={from}&to={to}"));
+    let figure = &answer["whole"]["figures"][0];
+    let sum: u64 = ["denominator", "unknown", "excluded", "aside"]
+        .map(|part| figure[part].as_u64().unwrap())
+        .iter()
+        .sum();
+    let window = to.as_millisecond() - from.as_millisecond();
+    assert_eq!(sum, u64::try_from(POINTS).unwrap() * u64::try_from(window).unwrap(), "{answer}");
+}
+
+/// While the service was dead nothing is claimed to have been measured.
+fn check_dead_spans(point: &str, intervals: &[Value], dead: &[(jiff::Timestamp, jiff::Timestamp)]) {
+    for (from, to) in dead {
+        let touching = intervals.iter().filter(|interval| {
+            instant(&interval["start"]) < *to
+                && (interval["end"].is_null() || instant(&interval["end"]) > *from)
+        });
+        for interval in touching {
+            let shown = (interval["state"].as_str().unwrap(), interval["cause"].as_str());
+            assert_eq!(shown, ("unknown", Some("monitor_down")), "{point} from {from} to {to}: {interval}");
+        }
+    }
 }
 
 fn instant(time: &Value) -> jiff::Timestamp {
