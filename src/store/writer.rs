@@ -179,7 +179,9 @@ impl Writer {
             flush_interval: settings.flush_interval,
             heartbeat_interval: settings.heartbeat_interval,
             next_flush: now,
-            next_heartbeat: now,
+            // Not at once: the tracker has yet to say that the time before this start is unknown. A heartbeat of now would
+            // claim that time as watched if we were killed before that is written.
+            next_heartbeat: now + settings.heartbeat_interval,
             mark: None,
             retry: Ladder::new(RETRY.0, RETRY.1, Duration::ZERO),
             retry_at: None,
@@ -552,6 +554,17 @@ mod tests {
         cancel.cancel();
         flush.await;
         assert_eq!(status.borrow().last_error_operation, Some("commit a batch"));
+    }
+
+    #[tokio::test]
+    async fn a_start_is_no_sign_of_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _pool) = store_on_a_disk(&folder).await;
+        let settings = crate::config::Settings::default().store;
+        let (clock, began) = (Clock::manual(Timestamp::from_seconds(9)), Instant::now());
+        let ((_sender, records), status) = (mpsc::channel(1), watch::Sender::new(WriterStatus::default()));
+        let writer = Writer::new(store, clock, records, &settings, status, CancellationToken::new());
+        assert!(writer.due() >= began + settings.heartbeat_interval);
     }
 
     #[test]
