@@ -12,7 +12,7 @@ const WORDS = {
     total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
     suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", restored: "已恢复", of: "/", inferred: "推断",
     name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
-    numerator: "分子/分母", asOf: "截至",
+    numerator: "分子/分母", asOf: "截至", suspected: "疑似",
     badDivision: "区划代码为 2、4、6、9 或 12 位数字", classes: { 1: "一类", 2: "二类", 3: "三类", 9: "其他" }, goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
     states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
@@ -33,7 +33,7 @@ const WORDS = {
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
     firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
     since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
-    asOf: "as of", badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
+    asOf: "as of", suspected: "suspected:", badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
     goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
     states: {}, kinds: {}, linkStates: { up: "repaired" }, causes: {},
   },
@@ -171,7 +171,7 @@ function showPoints() {
   $("point-head").replaceChildren(...head.map((text) => el("th", { scope: "col" }, text)));
   $("rows").replaceChildren(...shared.rows.map((point) => {
     const { state, cause, detail, since, suspected } = point.live;
-    const why = [cause ? word("causes", cause) : "", detail ?? "", suspected ? `? ${word("causes", suspected.cause)}` : ""].filter(Boolean).join(" · ");
+    const why = [cause ? word("causes", cause) : "", detail ?? "", suspected ? `${t("suspected")} ${word("causes", suspected.cause)}` : ""].filter(Boolean).join(" · ");
     const leader = point.leader ? `${point.leader.name} ${point.leader.phone ?? ""}` : "";
     return el("tr", { class: shared.fresh.has(point.code) ? "fresh" : null },
       el("td", {}, el("span", { class: `state ${state}` }, word("states", state))), el("td", {}, why), el("td", {}, time(since)),
