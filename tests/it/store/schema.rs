@@ -66,7 +66,9 @@ const OLD_ROWS: &str = "
     INSERT INTO interval (point, start_ms, end_ms, state, provenance, decided_ms, evidence)
         VALUES ('23052100001320000001', 0, 1000, 'good', 'probe', 0, '[]');
     INSERT INTO point_state (point, since_ms, state, provenance, decided_ms, evidence)
-        VALUES ('23052100001320000001', 1000, 'good', 'probe', 1000, '[]');";
+        VALUES ('23052100001320000001', 1000, 'good', 'probe', 1000, '[]');
+    INSERT INTO month_report (month, division, revision, hash, targets, reported_ms)
+        VALUES ('1970-01', '', 1, 'aa', '2026-1', 5);";
 
 /// The migrations up to a number, as a version of that time had them.
 fn first_migrations(all: &Migrator, last: i64) -> Migrator {
@@ -96,6 +98,9 @@ async fn rows_from_before_the_order_of_bytes_are_kept_and_sorted_by_it() {
         assert_eq!((inventory.grids.len(), inventory.points.len()), (2, 1));
         let point = *inventory.points.keys().next().unwrap();
         assert_eq!(store.timeline(point, window(0, 9), at(9)).await.unwrap().len(), 2);
+        // A month that was reported before its documents were kept has none to give out again.
+        let month = store.month_revision("1970-01".parse().unwrap(), None).await.unwrap().unwrap();
+        assert_eq!((month.revision, month.issued.hash.as_str(), month.issued.json.as_str()), (1, "aa", ""));
         store.close().await;
     }
     let codes: Vec<String> =
