@@ -19,6 +19,18 @@ pub enum ConnectFault {
     Ourselves,
 }
 
+impl ConnectFault {
+    /// Sorts a failed connect by its error code, never by its wording.
+    pub fn of(error: &io::Error) -> Self {
+        /// `ENOMEM`, `ENFILE`, `EMFILE`, `EADDRNOTAVAIL`, `ENOBUFS` of Linux.
+        const OURS: [i32; 5] = [12, 23, 24, 99, 105];
+        if error.raw_os_error().is_some_and(|code| OURS.contains(&code)) {
+            return Self::Ourselves;
+        }
+        Self::Device(cause_of(error.kind()))
+    }
+}
+
 /// Resolves `host` and connects to the first of its addresses that answers, all within `limit`.
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, ConnectFault> {
     let deadline = Instant::now() + limit;
@@ -26,7 +38,7 @@ pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream
     for address in resolve(host, port, deadline).await? {
         match timeout_at(deadline, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => fault = fault_of(&error),
+            Ok(Err(error)) => fault = ConnectFault::of(&error),
             Err(_elapsed) => return Err(ConnectFault::Device(Cause::ConnectTimeout)),
         }
     }
@@ -37,18 +49,18 @@ async fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketA
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match timeout_at(deadline, lookup_host((host, port))).await {
         Ok(Ok(addresses)) => Ok(addresses.collect()),
-        Ok(Err(_)) | Err(_) => Err(ConnectFault::Device(Cause::NameNotResolved)),
+        Ok(Err(error)) => Err(fault_of_name(&error)),
+        Err(_elapsed) => Err(ConnectFault::Device(Cause::NameNotResolved)),
     }
 }
 
-/// Sorts a failed connect by its error kind, never by its text.
-fn fault_of(error: &io::Error) -> ConnectFault {
-    /// `ENOMEM`, `ENFILE`, `EMFILE`, `EADDRNOTAVAIL`, `ENOBUFS` of Linux.
-    const OURS: [i32; 5] = [12, 23, 24, 99, 105];
-    if error.raw_os_error().is_some_and(|code| OURS.contains(&code)) {
-        return ConnectFault::Ourselves;
+/// A name that cannot be resolved is told by the resolver's own codes; a code of the system means that it could not
+/// work here (`EAI_SYSTEM`; without a file descriptor glibc leaves `EBUSY`).
+fn fault_of_name(error: &io::Error) -> ConnectFault {
+    match error.raw_os_error() {
+        Some(_) => ConnectFault::Ourselves,
+        None => ConnectFault::Device(Cause::NameNotResolved),
     }
-    ConnectFault::Device(cause_of(error.kind()))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest of the system's list says nothing else to us")]
@@ -72,15 +84,23 @@ mod tests {
     #[test]
     fn a_failed_connect_is_sorted_by_its_kind() {
         let check = |code, expected| {
-            assert_eq!(fault_of(&io::Error::from_raw_os_error(code)), expected, "errno {code}");
+            assert_eq!(ConnectFault::of(&io::Error::from_raw_os_error(code)), expected, "errno {code}");
         };
         check(111, ConnectFault::Device(Cause::ConnectRefused));
         check(110, ConnectFault::Device(Cause::ConnectTimeout));
         check(113, ConnectFault::Device(Cause::NoRoute));
         check(101, ConnectFault::Device(Cause::NoRoute));
         check(104, ConnectFault::Device(Cause::ConnectionLost));
-        check(24, ConnectFault::Ourselves);
-        check(99, ConnectFault::Ourselves);
+        for ours in [12, 23, 24, 99, 105] {
+            check(ours, ConnectFault::Ourselves);
+        }
+    }
+
+    #[test]
+    fn a_resolver_that_cannot_work_here_says_nothing_about_the_name() {
+        assert_eq!(fault_of_name(&io::Error::from_raw_os_error(16)), ConnectFault::Ourselves);
+        let unknown = io::Error::other("failed to lookup address information");
+        assert_eq!(fault_of_name(&unknown), ConnectFault::Device(Cause::NameNotResolved));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! one (`CAP_NET_RAW`).
 
 use crate::domain::Cause;
+use crate::reach::ConnectFault;
 use rand::RngExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -25,6 +26,9 @@ pub(super) enum EchoError {
         #[source]
         source: io::Error,
     },
+    /// No file descriptor, buffer or memory left; says nothing about the link.
+    #[error("send an ICMP echo")]
+    Ourselves(#[source] io::Error),
     /// No answer, and why.
     #[error("no echo from the address: {0}")]
     Unanswered(Cause),
@@ -32,17 +36,29 @@ pub(super) enum EchoError {
 
 /// Sends one echo request and waits for its answer. Gives the round-trip time.
 pub(super) async fn echo(address: IpAddr, limit: Duration) -> Result<Duration, EchoError> {
-    let socket = open(address).map_err(|source| EchoError::NotPermitted { address, source })?;
+    let socket = open(address).map_err(|error| match ConnectFault::of(&error) {
+        ConnectFault::Ourselves => EchoError::Ourselves(error),
+        ConnectFault::Device(_) => EchoError::NotPermitted { address, source: error },
+    })?;
     let mut token = [0; TOKEN_LENGTH];
     rand::rng().fill(&mut token);
     let started = Instant::now();
-    let no_route = |_: io::Error| EchoError::Unanswered(Cause::NoRoute);
-    socket.connect(SocketAddr::new(address, 0)).await.map_err(no_route)?;
-    socket.send(&request(address, token)).await.map_err(no_route)?;
+    let fault = |error| fault_of(address, error);
+    socket.connect(SocketAddr::new(address, 0)).await.map_err(fault)?;
+    socket.send(&request(address, token)).await.map_err(fault)?;
     match timeout(limit, answer(&socket, address, token)).await {
         Ok(Ok(())) => Ok(started.elapsed()),
-        Ok(Err(error)) => Err(no_route(error)),
+        Ok(Err(error)) => Err(fault(error)),
         Err(_elapsed) => Err(EchoError::Unanswered(Cause::ConnectTimeout)),
+    }
+}
+
+/// Sorts a failure by its error code. What this machine forbids or has run out of is our own.
+fn fault_of(address: IpAddr, error: io::Error) -> EchoError {
+    match (error.kind(), ConnectFault::of(&error)) {
+        (io::ErrorKind::PermissionDenied, _) => EchoError::NotPermitted { address, source: error },
+        (_, ConnectFault::Ourselves) => EchoError::Ourselves(error),
+        (_, ConnectFault::Device(_)) => EchoError::Unanswered(Cause::NoRoute),
     }
 }
 
@@ -117,6 +133,28 @@ mod tests {
     use super::*;
 
     const TOKEN: [u8; TOKEN_LENGTH] = *b"sharpeye";
+
+    #[test]
+    fn what_we_lack_ourselves_is_not_the_links_fault() {
+        let check = |code, expected: &str| {
+            let error = fault_of("192.0.2.1".parse().unwrap(), io::Error::from_raw_os_error(code));
+            let word = match error {
+                EchoError::NotPermitted { .. } => "not permitted",
+                EchoError::Ourselves(_) => "ourselves",
+                EchoError::Unanswered(cause) => cause.as_str(),
+            };
+            assert_eq!(word, expected, "errno {code}");
+        };
+        for code in [1, 13] {
+            check(code, "not permitted");
+        }
+        for code in [12, 23, 24, 99, 105] {
+            check(code, "ourselves");
+        }
+        for code in [101, 113] {
+            check(code, "no_route");
+        }
+    }
 
     #[test]
     fn a_request_sums_to_zero() {

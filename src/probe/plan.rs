@@ -7,6 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A probe to be started now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) link: LinkCode,
+    pub(super) target: LinkTarget,
+    /// How long after its due time it starts.
+    pub(super) lag: Duration,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     links: BTreeMap<LinkCode, (LinkTarget, Instant)>,
@@ -39,16 +48,26 @@ impl Plan {
     }
 
     /// Takes the link that has been due longest and plans its next probe one period on.
-    pub(super) fn next_due(&mut self, now: Instant, period: Duration) -> Option<(LinkCode, LinkTarget)> {
-        let (next, _) = self.due.first()?;
-        if *next > now {
+    pub(super) fn next_due(&mut self, now: Instant, period: Duration) -> Option<Due> {
+        let (since, _) = self.due.first()?;
+        if *since > now {
             return None;
         }
-        let (_, link) = self.due.pop_first()?;
+        let (since, link) = self.due.pop_first()?;
         let (target, next) = self.links.get_mut(&link)?;
         *next = now + period;
         self.due.insert((*next, link.clone()));
-        Some((link, target.clone()))
+        Some(Due { link, target: target.clone(), lag: now.saturating_duration_since(since) })
+    }
+
+    /// Links that are due and wait.
+    pub(super) fn waiting(&self, now: Instant) -> usize {
+        self.due.iter().take_while(|(since, _)| *since <= now).count()
+    }
+
+    /// Links that are probed.
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
     }
 }
 
@@ -75,7 +94,7 @@ mod tests {
     }
 
     fn drain(plan: &mut Plan, now: Instant) -> Vec<String> {
-        std::iter::from_fn(|| plan.next_due(now, PERIOD)).map(|(link, _)| link.as_str().to_owned()).collect()
+        std::iter::from_fn(|| plan.next_due(now, PERIOD)).map(|due| due.link.as_str().to_owned()).collect()
     }
 
     #[test]
@@ -88,6 +107,19 @@ mod tests {
         assert_eq!(probed, ["A", "B"]);
         assert!(drain(&mut plan, start + PERIOD).is_empty());
         assert_eq!(drain(&mut plan, start + 2 * PERIOD).len(), 2);
+    }
+
+    #[test]
+    fn what_waits_is_counted_and_starts_with_its_lag() {
+        let start = Instant::now();
+        let mut plan = Plan::default();
+        plan.replace(&[link("A", Some(1)), link("B", Some(2))], start, PERIOD);
+        plan.hurry(&"A".parse().unwrap(), start);
+        plan.hurry(&"B".parse().unwrap(), start);
+        let late = start + Duration::from_secs(7);
+        assert_eq!((plan.len(), plan.waiting(start), plan.waiting(late)), (2, 2, 2));
+        assert_eq!(plan.next_due(late, PERIOD).unwrap().lag, Duration::from_secs(7));
+        assert_eq!(plan.waiting(late), 1);
     }
 
     #[test]

@@ -45,12 +45,18 @@ pub fn look_skipped(worker: Worker, point: PointCode, why: SkipReason) {
     tracing::debug!(point.id = %point, why = why.as_str(), "look at point {point} was skipped");
 }
 
-/// A look began this long after it was due.
+/// A due probe of a link told nothing about it.
+pub fn probe_skipped(link: &LinkCode, why: SkipReason) {
+    METRICS.skipped.with_label_values(&[Worker::Link.as_str(), why.as_str()]).inc();
+    tracing::debug!(link.id = %link, why = why.as_str(), "probe of link {link} was skipped");
+}
+
+/// A look or a probe of a link began this long after it was due.
 pub fn look_delayed(worker: Worker, lag: Duration) {
     METRICS.schedule_lag.with_label_values(&[worker.as_str()]).observe(lag.as_secs_f64());
 }
 
-/// The number of due looks that wait was counted.
+/// The number of due looks or probes that wait was counted.
 pub fn queue_measured(worker: Worker, length: usize) {
     METRICS.queue_length.with_label_values(&[worker.as_str()]).set(i64::try_from(length).unwrap_or(i64::MAX));
 }

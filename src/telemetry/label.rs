@@ -33,7 +33,7 @@ impl Worker {
     }
 }
 
-/// Why a due look did not take place.
+/// Why a due look or probe did not take place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SkipReason {
     /// The budget of a link on the path is used up.
@@ -42,24 +42,32 @@ pub enum SkipReason {
     HostSessions,
     /// The credential is held after a wrong-credential answer.
     CredentialHold,
-    /// A link on the path is down and another point is its canary.
+    /// A link on the path went down; from then on one point behind it is looked at, its canary.
     LinkDown,
-    /// We could not look in time.
+    /// We could not look in time, or had no file descriptor or buffer left for it.
     Backlog,
     /// The point has no stream address that this build can pull.
     NotWatchable,
+    /// The system does not let us send ICMP.
+    NotPermitted,
 }
 
 impl SkipReason {
-    /// Every reason.
-    pub const ALL: [Self; 6] = [
-        Self::LinkBudget,
-        Self::HostSessions,
-        Self::CredentialHold,
-        Self::LinkDown,
-        Self::Backlog,
-        Self::NotWatchable,
-    ];
+    /// Those that a worker meets; these series start at zero.
+    pub const fn usual_of(worker: Worker) -> &'static [Self] {
+        match worker {
+            Worker::Ingest => &[
+                Self::LinkBudget,
+                Self::HostSessions,
+                Self::CredentialHold,
+                Self::LinkDown,
+                Self::Backlog,
+                Self::NotWatchable,
+            ],
+            Worker::Link => &[Self::Backlog, Self::NotPermitted],
+            Worker::Tracker | Worker::Writer | Worker::Reconciler => &[],
+        }
+    }
 
     /// The word used in metrics and logs.
     pub const fn as_str(self) -> &'static str {
@@ -70,6 +78,7 @@ impl SkipReason {
             Self::LinkDown => "link_down",
             Self::Backlog => "backlog",
             Self::NotWatchable => "not_watchable",
+            Self::NotPermitted => "not_permitted",
         }
     }
 }

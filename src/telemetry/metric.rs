@@ -84,14 +84,18 @@ impl Metrics {
             ),
             schedule_lag: histogram_vec(
                 "probe_schedule_lag_seconds",
-                "Time from when a look was due to its start.",
+                "Time from when a look or a probe of a link was due to its start.",
                 &["worker"],
                 LAG_SECONDS,
             ),
-            queue_length: int_gauge_vec("probe_queue_length", "Looks that are due and wait.", &["worker"]),
+            queue_length: int_gauge_vec(
+                "probe_queue_length",
+                "Looks, or probes of links, that are due and wait.",
+                &["worker"],
+            ),
             skipped: counter_vec(
                 "probes_skipped_total",
-                "Due looks that did not take place.",
+                "Due looks and probes of links that did not take place.",
                 &["worker", "why"],
             ),
             heartbeat: gauge_vec(
@@ -220,8 +224,10 @@ impl Metrics {
             self.queue_length.with_label_values(&[worker.as_str()]).set(0);
             self.schedule_lag.with_label_values(&[worker.as_str()]);
         }
-        for why in SkipReason::ALL {
-            self.skipped.with_label_values(&[Worker::Ingest.as_str(), why.as_str()]).reset();
+        for worker in Worker::ALL {
+            for why in SkipReason::usual_of(worker) {
+                self.skipped.with_label_values(&[worker.as_str(), why.as_str()]).reset();
+            }
         }
     }
 }
@@ -292,6 +298,8 @@ mod tests {
             "sharpeyes_probe_failures_total{cause=\"auth\",module=\"light\",stage=\"describe\"}",
             "sharpeyes_probe_failures_total{cause=\"refused\",module=\"link\",stage=\"connect\"}",
             "sharpeyes_probes_skipped_total{why=\"link_budget\",worker=\"ingest\"}",
+            "sharpeyes_probes_skipped_total{why=\"not_permitted\",worker=\"link\"}",
+            "sharpeyes_probe_queue_length{worker=\"link\"}",
             "sharpeyes_worker_last_heartbeat_timestamp_seconds{worker=\"writer\"}",
         ] {
             assert!(text.contains(series), "{series}");
