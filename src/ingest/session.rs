@@ -20,6 +20,7 @@ use retina::client::{
 };
 use retina::codec::ParametersRef;
 use secrecy::ExposeSecret;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -48,6 +49,13 @@ pub(super) enum Fault {
 impl Fault {
     const fn at(stage: Stage, cause: Cause) -> Self {
         Self::Device { stage, cause, status: None }
+    }
+
+    fn of_connect(fault: ConnectFault) -> Self {
+        match fault {
+            ConnectFault::Device(cause) => Self::at(Stage::Connect, cause),
+            ConnectFault::Ourselves => Self::Ourselves,
+        }
     }
 
     const fn is_unauthorized(&self) -> bool {
@@ -96,13 +104,9 @@ impl Door<'_> {
         let began = Instant::now();
         let connected = reach::connect(host, port, self.deadlines.connect).await;
         times.set(Stage::Connect, began.elapsed());
-        let mut stream = connected.map_err(|fault| match fault {
-            ConnectFault::Device(_) if began.elapsed() > self.deadlines.connect + OWN_STALL => {
-                Fault::Ourselves
-            }
-            ConnectFault::Device(cause) => Fault::at(Stage::Connect, cause),
-            ConnectFault::Ourselves => Fault::Ourselves,
-        })?;
+        let stood_still = began.elapsed() > self.deadlines.connect + OWN_STALL;
+        let mut stream = connected
+            .map_err(|fault| if stood_still { Fault::Ourselves } else { Fault::of_connect(fault) })?;
         let asked =
             timed(times, Stage::Options, self.deadlines.describe, options::ask(&mut stream, self.stream));
         asked.await?.map_err(|cause| Fault::at(Stage::Options, cause))
@@ -117,7 +121,7 @@ impl Door<'_> {
         let session = timed(times, Stage::Describe, self.deadlines.describe, asked)
             .await?
             .map_err(|error| self.fault(Stage::Describe, &error))?;
-        let server = server.or_else(|| session.tool().map(|tool| tool.to_string()));
+        let server = server.or_else(|| session.tool().map(|tool| options::shortened(tool)));
         let video = find_video(session.streams(), server)
             .ok_or_else(|| Fault::at(Stage::Describe, Cause::NoVideoMedia))?;
         Ok((session, video))
@@ -158,10 +162,21 @@ impl Door<'_> {
             Some(_) => Login::Given,
         };
         let status = error.status_code();
+        if let (None, Some(fault)) = (status, connect_fault(&error.to_string())) {
+            return Fault::of_connect(fault);
+        }
         let cause =
             status.map_or_else(|| cause_of_break(stage), |status| cause_of_status(stage, status, login));
         Fault::Device { stage, cause, status: status.filter(|status| !(200..300).contains(status)) }
     }
+}
+
+/// Why the library could not connect. It keeps the system's error to itself, but std ends the text of one with its
+/// number; that number is read, never the wording.
+fn connect_fault(text: &str) -> Option<ConnectFault> {
+    let error = text.strip_prefix("Unable to connect to RTSP server: ")?;
+    let code = error.strip_suffix(')')?.rsplit_once("(os error ")?.1.parse().ok()?;
+    Some(ConnectFault::of(&io::Error::from_raw_os_error(code)))
 }
 
 /// Runs a stage within its deadline and notes the time that it took; a repeated stage adds up.
@@ -209,7 +224,7 @@ fn codec_of(encoding_name: &str) -> Option<Codec> {
 fn described_size(stream: &Stream) -> Option<(u32, u32)> {
     match stream.parameters()? {
         ParametersRef::Video(video) => {
-            Some(video.pixel_dimensions()).filter(|(width, height)| width * height > 0)
+            Some(video.pixel_dimensions()).filter(|(width, height)| *width > 0 && *height > 0)
         }
         ParametersRef::Audio(_) | ParametersRef::Message(_) => None,
     }
@@ -225,4 +240,36 @@ fn described_rate(stream: &Stream) -> Option<f64> {
         ParametersRef::Audio(_) | ParametersRef::Message(_) => None,
     };
     written.or_else(timing).filter(|rate| rate.is_finite() && *rate > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_of_a_connect_is_read_by_its_number() {
+        let check = |code: i32, expected| {
+            let text = format!("Unable to connect to RTSP server: {}", io::Error::from_raw_os_error(code));
+            assert_eq!(connect_fault(&text), Some(expected), "{text}");
+        };
+        check(24, ConnectFault::Ourselves);
+        check(99, ConnectFault::Ourselves);
+        check(111, ConnectFault::Device(Cause::ConnectRefused));
+        check(113, ConnectFault::Device(Cause::NoRoute));
+        for other in
+            ["RTSP framing error: (os error 24)", "Unable to connect to RTSP server: (os error x)", ""]
+        {
+            assert_eq!(connect_fault(other), None, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_library_still_words_a_failed_connect_so() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("rtsp://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        drop(listener);
+        let error = Session::describe(url, SessionOptions::default()).await.map(drop).unwrap_err();
+        let expected = ConnectFault::Device(Cause::ConnectRefused);
+        assert_eq!(connect_fault(&error.to_string()), Some(expected), "{error}");
+    }
 }
