@@ -2,12 +2,17 @@
 //!
 //! A look claims its bit rate and one session on every link of its path, and one session of its host, all or nothing.
 
-use crate::domain::LinkCode;
+use crate::domain::{LinkCode, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Name of a device that serves sessions: host and port.
 pub type HostName = Arc<str>;
+
+/// For how long fewer sessions are asked of a host that refused one: other viewers may have held the rest, and they
+/// leave. Then one look in an hour may be refused again.
+const CAP_LASTS: Duration = Duration::from_secs(60 * 60);
 
 /// Limit of one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +81,8 @@ pub struct Budgets {
     limits: BTreeMap<LinkCode, LinkLimit>,
     links: BTreeMap<LinkCode, Use>,
     hosts: BTreeMap<HostName, u16>,
-    /// Hosts that have shown to serve fewer sessions than we may hold.
-    caps: BTreeMap<HostName, u16>,
+    /// Hosts that have shown to serve fewer sessions than we may hold, and until when that is believed.
+    caps: BTreeMap<HostName, (u16, Timestamp)>,
 }
 
 impl Budgets {
@@ -95,15 +100,22 @@ impl Budgets {
         self.caps.clear();
     }
 
-    /// Notes that a host refused a session while we held `served` others; no more are asked of it from now on.
-    pub fn cap_host(&mut self, host: &HostName, served: u16) {
+    /// Notes that a host refused a session while we held `served` others; no more are asked of it for a while.
+    pub fn cap_host(&mut self, host: &HostName, served: u16, now: Timestamp) {
         if served > 0 {
-            self.caps.insert(Arc::clone(host), served);
+            self.caps.insert(Arc::clone(host), (served, now.plus(CAP_LASTS)));
         }
     }
 
-    fn host_limit(&self, host: &HostName) -> u16 {
-        self.caps.get(host).map_or(self.sessions_per_host, |cap| self.sessions_per_host.min(*cap))
+    fn host_limit(&mut self, host: &HostName, now: Timestamp) -> u16 {
+        match self.caps.get(host) {
+            Some((cap, until)) if now < *until => self.sessions_per_host.min(*cap),
+            Some(_) => {
+                self.caps.remove(host);
+                self.sessions_per_host
+            }
+            None => self.sessions_per_host,
+        }
     }
 
     /// The limit of a link.
@@ -115,8 +127,8 @@ impl Budgets {
     /// Takes everything that a look needs, or names the first thing that it lacks and takes nothing.
     ///
     /// A stream wider than a whole link is charged the whole link: it runs alone on it rather than never.
-    pub fn take(&mut self, claim: &Claim<'_>) -> Result<Grant, Resource> {
-        if self.host_sessions(claim.host) >= self.host_limit(claim.host) {
+    pub fn take(&mut self, claim: &Claim<'_>, now: Timestamp) -> Result<Grant, Resource> {
+        if self.host_sessions(claim.host) >= self.host_limit(claim.host, now) {
             return Err(Resource::Host(Arc::clone(claim.host)));
         }
         let mut links = Vec::with_capacity(claim.path.len());
@@ -173,6 +185,8 @@ impl Budgets {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
     fn budgets(kbps: u32, sessions: u16, per_host: u16) -> Budgets {
         Budgets::new(LinkLimit { kbps, sessions }, per_host)
     }
@@ -187,8 +201,8 @@ mod tests {
         budgets.set_limits([(link("thin"), LinkLimit { kbps: 500, sessions: 4 })].into());
         let path = [link("wide"), link("thin")];
         let (first, second) = (HostName::from("a:554"), HostName::from("b:554"));
-        let grant = budgets.take(&Claim { host: &first, path: &path, kbps: 400 }).unwrap();
-        let lacking = budgets.take(&Claim { host: &second, path: &path, kbps: 400 });
+        let grant = budgets.take(&Claim { host: &first, path: &path, kbps: 400 }, NOW).unwrap();
+        let lacking = budgets.take(&Claim { host: &second, path: &path, kbps: 400 }, NOW);
         assert_eq!(lacking, Err(Resource::Link(link("thin"))));
         assert_eq!(budgets.in_use(&link("wide")), (400, 1), "nothing was taken by the refused claim");
         budgets.give_back(grant);
@@ -200,10 +214,24 @@ mod tests {
         let mut budgets = budgets(10_000, 2, 1);
         let path = [link("L")];
         let hosts: Vec<HostName> = ["a", "b", "c"].map(HostName::from).into();
-        let mut take = |host: &HostName| budgets.take(&Claim { host, path: &path, kbps: 1 });
+        let mut take = |host: &HostName| budgets.take(&Claim { host, path: &path, kbps: 1 }, NOW);
         let _kept = (take(&hosts[0]).unwrap(), take(&hosts[1]).unwrap());
         assert_eq!(take(&hosts[0]), Err(Resource::Host("a".into())));
         assert_eq!(take(&hosts[2]), Err(Resource::Link(link("L"))));
+    }
+
+    #[test]
+    fn a_host_that_refused_a_session_is_asked_for_more_after_an_hour() {
+        let mut budgets = budgets(10_000, 9, 2);
+        let host = HostName::from("recorder");
+        let claim = Claim { host: &host, path: &[], kbps: 1 };
+        let _kept = budgets.take(&claim, NOW).unwrap();
+        budgets.cap_host(&host, 1, NOW);
+        let mut is_served = |minutes: u64| {
+            let granted = budgets.take(&claim, NOW.plus(Duration::from_secs(60 * minutes)));
+            granted.map(|grant| budgets.give_back(grant)).is_ok()
+        };
+        assert_eq!([0, 59, 60, 61].map(&mut is_served), [false, false, true, true]);
     }
 
     #[test]
@@ -211,8 +239,8 @@ mod tests {
         let mut budgets = budgets(500, 4, 2);
         let path = [link("L")];
         let (first, second) = (HostName::from("a"), HostName::from("b"));
-        let _wide = budgets.take(&Claim { host: &first, path: &path, kbps: 4_000 }).unwrap();
-        assert!(budgets.take(&Claim { host: &second, path: &path, kbps: 1 }).is_err());
+        let _wide = budgets.take(&Claim { host: &first, path: &path, kbps: 4_000 }, NOW).unwrap();
+        assert!(budgets.take(&Claim { host: &second, path: &path, kbps: 1 }, NOW).is_err());
         assert_eq!(budgets.in_use(&link("L")), (500, 1));
     }
 }

@@ -10,7 +10,7 @@ mod entry;
 mod pace;
 mod queue;
 
-use crate::domain::budget::{Budgets, Claim, LinkLimit};
+use crate::domain::budget::{Budgets, Claim, LinkLimit, Resource};
 use crate::domain::{LinkCode, Look, PointCode, Timestamp};
 use canary::Canaries;
 pub use entry::{Ended, Plan, Rules};
@@ -132,7 +132,7 @@ impl Schedule {
             let key = entry.key(&self.rules);
             let lacking = match self.queues.ahead(&claim, (key, point)) {
                 Some(resource) => resource,
-                None => match self.budgets.take(&claim) {
+                None => match self.budgets.take(&claim, now) {
                     Ok(grant) => {
                         let lag = now.since(entry.due);
                         self.queues.withdraw(&entry.place, (key, point), entry.due);
@@ -163,7 +163,7 @@ impl Schedule {
         if ended == Ended::Limited {
             // The sessions that fill a recorder may be our own: ask for as many as it served from now on.
             let others = self.budgets.host_sessions(&entry.plan.host).saturating_sub(1);
-            self.budgets.cap_host(&entry.plan.host, others);
+            self.budgets.cap_host(&entry.plan.host, others, now);
         }
         self.queues.free(&grant);
         self.budgets.give_back(grant);
@@ -195,16 +195,21 @@ impl Schedule {
         }
     }
 
-    /// Stops looking at the points behind a dead link, but for one canary at a time.
-    pub fn link_down(&mut self, link: &LinkCode, now: Timestamp) {
+    /// Stops looking at the points behind a dead link, but for one canary at a time. Names the points whose next look is
+    /// given up.
+    pub fn link_down(&mut self, link: &LinkCode, now: Timestamp) -> Vec<PointCode> {
         let members: Vec<PointCode> = self.behind.get(link).into_iter().flatten().copied().collect();
+        let mut given_up = Vec::new();
         for point in &members {
             if let Some(entry) = self.entries.get_mut(point) {
                 entry.cut.insert(link.clone());
             }
-            self.withdraw(*point);
+            if self.withdraw(*point) {
+                given_up.push(*point);
+            }
         }
         self.canaries.link_down(link, members, now);
+        given_up
     }
 
     /// Looks again at the points behind a link that came up, spread over the given time.
@@ -225,14 +230,15 @@ impl Schedule {
         [self.queues.next_due(), self.canaries.next_due()].into_iter().flatten().min()
     }
 
-    /// Points whose look has been due for longer than a period, each named once per look.
-    pub fn overdue(&mut self, now: Timestamp) -> Vec<PointCode> {
+    /// Points whose look has been due for longer than a period, each named once per look, with what it lacks.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(PointCode, Option<Resource>)> {
         let limit = now.minus(self.rules.period);
         let late: Vec<PointCode> = self.queues.waiting_since_before(limit).collect();
-        let first_time = |point: &PointCode| {
-            self.entries.get_mut(point).is_some_and(|entry| !std::mem::replace(&mut entry.late, true))
+        let named_first = |point: PointCode| {
+            let entry = self.entries.get_mut(&point)?;
+            (!std::mem::replace(&mut entry.late, true)).then(|| (point, entry.lacking().cloned()))
         };
-        late.into_iter().filter(first_time).collect()
+        late.into_iter().filter_map(named_first).collect()
     }
 
     /// Kept sessions that have run a period on a link or host for which others wait; they should end and queue up again.
@@ -332,13 +338,13 @@ impl Schedule {
         }
     }
 
-    /// Takes a point out of every queue; a running look is left alone.
-    fn withdraw(&mut self, point: PointCode) {
-        let Some(entry) = self.entries.get_mut(&point) else { return };
-        if !entry.is_running() {
-            self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
-            entry.place = Place::Suppressed;
-        }
+    /// Takes a point out of every queue; a running look is left alone. Says whether a look is given up by it.
+    fn withdraw(&mut self, point: PointCode) -> bool {
+        let Some(entry) = self.entries.get_mut(&point).filter(|entry| !entry.is_running()) else {
+            return false;
+        };
+        self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
+        !matches!(std::mem::replace(&mut entry.place, Place::Suppressed), Place::Suppressed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Health, Watch};
-use crate::domain::budget::{Budgets, HostName, LinkLimit};
+use crate::domain::budget::{Budgets, HostName, LinkLimit, Resource};
 use crate::domain::schedule::{Ended, Pace, Plan, Rules, Schedule, Start, spread};
 use crate::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointCode, StageTimes, Timestamp,
@@ -158,13 +158,10 @@ impl Scheduler {
         self.began.1.plus(self.began.0.elapsed())
     }
 
-    /// Starts what is due as fast as the open rate allows, and says when to try again.
+    /// Starts what is due as fast as the open rate allows, and says when to try again. Without room an ended look wakes
+    /// us: what is due by then must not.
     fn start_due(&mut self) -> Instant {
-        let has_room = |scheduler: &Self| {
-            scheduler.looks.len().saturating_sub(scheduler.kept_count)
-                < scheduler.context.settings.concurrent_looks
-        };
-        while has_room(self) {
+        while self.has_room() {
             let now = self.now();
             if self.schedule.waiting() == 0 && self.schedule.next_due().is_none_or(|due| due > now) {
                 break;
@@ -177,8 +174,12 @@ impl Scheduler {
             self.pace.take(passed);
             self.start(start);
         }
-        let wait = self.schedule.next_due().map_or(TICK, |due| due.since(self.now()).min(TICK));
-        Instant::now() + wait
+        let next_due = self.schedule.next_due().filter(|_| self.has_room());
+        Instant::now() + next_due.map_or(TICK, |due| due.since(self.now()).min(TICK))
+    }
+
+    fn has_room(&self) -> bool {
+        self.looks.len().saturating_sub(self.kept_count) < self.context.settings.concurrent_looks
     }
 
     fn start(&mut self, start: Start) {
@@ -223,7 +224,11 @@ impl Scheduler {
                     self.schedule.look_soon(point, now.plus(spread(point.as_str(), over)));
                 }
             }
-            Order::LinkDown(link) => self.schedule.link_down(&link, now),
+            Order::LinkDown(link) => {
+                for point in self.schedule.link_down(&link, now) {
+                    telemetry::look_skipped(Worker::Ingest, point, SkipReason::LinkDown);
+                }
+            }
             Order::LinkUp { link, spread: over } => self.schedule.link_up(&link, over, now),
             Order::ProbeLink(_) => {}
         }
@@ -287,7 +292,8 @@ impl Scheduler {
         for point in self.schedule.to_yield(now) {
             self.end_look(point);
         }
-        for point in self.schedule.overdue(now) {
+        for (point, lacking) in self.schedule.overdue(now) {
+            telemetry::look_skipped(Worker::Ingest, point, reason_of(lacking.as_ref()));
             self.report_backlog(point, wall);
         }
         self.context.hosts.prune();
@@ -312,7 +318,6 @@ impl Scheduler {
     /// Must not wait: the tracker may be waiting for us to take an order. A report that finds no room is dropped, and
     /// the point's last result grows stale, which says the same later.
     fn report_backlog(&self, point: PointCode, at: Timestamp) {
-        telemetry::look_skipped(Worker::Ingest, point, SkipReason::Backlog);
         let outcome = Outcome::NotLooked(Cause::Backlog);
         let stages = StageTimes::default();
         let observation = Observation { point, started: at, ended: at, look: Look::Patrol, stages, outcome };
@@ -342,6 +347,15 @@ fn rules_of(settings: &Watch, health: &Health) -> Rules {
         confirm_looks: health.confirm_looks,
         recover_looks: health.recover_looks,
         assumed_kbps: settings.assumed_kbps,
+    }
+}
+
+/// Why a look did not take place in time.
+const fn reason_of(lacking: Option<&Resource>) -> SkipReason {
+    match lacking {
+        Some(Resource::Link(_)) => SkipReason::LinkBudget,
+        Some(Resource::Host(_)) => SkipReason::HostSessions,
+        None => SkipReason::Backlog,
     }
 }
 

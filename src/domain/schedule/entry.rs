@@ -189,6 +189,14 @@ impl Entry {
         matches!(self.place, Place::Running { .. })
     }
 
+    /// The resource that it is parked at.
+    pub(super) const fn lacking(&self) -> Option<&Resource> {
+        match &self.place {
+            Place::Parked(resource) => Some(resource),
+            Place::Due | Place::Ready | Place::Running { .. } | Place::Suppressed => None,
+        }
+    }
+
     /// A stream's bit rate varies: a fifth more than measured is claimed next time.
     pub(super) const fn measured(&mut self, kbps: u32) {
         self.kbps = kbps.saturating_add(kbps / 5 + 1);

@@ -299,9 +299,31 @@ fn a_point_that_waits_longer_than_a_period_is_named_once() {
     };
     let later = START.plus(seconds(400));
     assert_eq!(schedule.next(later), None);
-    assert_eq!((running, schedule.overdue(later)), (code(0), vec![code(1)]));
+    let lacking = Some(Resource::Host("10.0.0.1:554".into()));
+    assert_eq!((running, schedule.overdue(later)), (code(0), vec![(code(1), lacking)]));
     assert_eq!(schedule.overdue(later), []);
     assert!(schedule.lag(later) > seconds(300));
+}
+
+#[test]
+fn what_a_late_point_lacks_is_told() {
+    let check = |limit, per_host, expected: Option<Resource>| {
+        let mut schedule = schedule(limit, per_host);
+        (0..2).for_each(|index| schedule.put(plan(index, 1, &[0]), START));
+        schedule.look_soon(code(0), START);
+        assert!(schedule.next(START).is_some());
+        let later = START.plus(seconds(400));
+        // Without a call of `next` the open rate or the number of looks at once kept it waiting.
+        if expected.is_some() {
+            assert_eq!(schedule.next(later), None);
+        } else {
+            schedule.promote(later);
+        }
+        assert_eq!(schedule.overdue(later), [(code(1), expected)]);
+    };
+    check(LinkLimit { kbps: 1_000, sessions: 1 }, 2, Some(Resource::Link(link(0))));
+    check(WIDE, 1, Some(Resource::Host("10.0.0.1:554".into())));
+    check(WIDE, 2, None);
 }
 
 #[derive(Clone, Debug)]
@@ -353,7 +375,9 @@ proptest! {
                 },
                 Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),
                 Step::Remove(point) => schedule.remove(code(point)),
-                Step::Down(at) => schedule.link_down(&link(at), now),
+                Step::Down(at) => {
+                    schedule.link_down(&link(at), now);
+                }
                 Step::Up(at) => schedule.link_up(&link(at), seconds(5), now),
                 Step::Soon(point) => schedule.look_soon(code(point), now.plus(seconds(3))),
                 Step::Wait(span) => now = now.plus(seconds(span)),
