@@ -2,7 +2,7 @@
 
 use crate::report::say;
 use anyhow::{Context, ensure};
-use sharpeyes::simulate::fleet::{Fleet, Plan, Watched, asks_for_user};
+use sharpeyes::simulate::fleet::{Fleet, MEDIA, Plan, Watched, asks_for_user};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +18,10 @@ const OPEN_EVERY: Duration = Duration::from_millis(5);
 pub(crate) fn open_streams(port: u16, count: usize) -> anyhow::Result<Vec<String>> {
     let fleet = Fleet::build(Plan { port, watched: Watched::Mixed })?;
     let open = fleet.devices.iter().flat_map(|device| {
-        let channels = device.channels.iter().filter(|(_, channel)| !asks_for_user(channel.media));
+        let channels = device
+            .channels
+            .iter()
+            .filter(|(_, channel)| channel.media < MEDIA && !asks_for_user(channel.media));
         channels.map(|(path, _)| format!("rtsp://{}{path}", device.address))
     });
     let open: Vec<String> = open.collect();

@@ -19,6 +19,8 @@ pub const GRIDS: usize = 1654;
 pub const POINTS: usize = 960;
 /// Shared media: each is encoded once and serves every 20th point.
 pub const MEDIA: usize = 20;
+/// The shared media behind them, of full size: an open and a guarded one for the main streams.
+pub const MAIN_MEDIA: usize = 2;
 
 /// What to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,12 +141,13 @@ pub enum Coding {
     H265Open,
 }
 
-/// How the shared media with this number is coded: six in ten H.264, three H.265, one H.265 with open groups.
+/// How the shared media with this number is coded: six in ten H.264, three H.265, one H.265 with open groups; main
+/// streams H.264.
 pub const fn coding(media: usize) -> Coding {
     match media / 2 {
-        ..6 => Coding::H264,
+        ..6 | 10.. => Coding::H264,
         6..9 => Coding::H265,
-        9.. => Coding::H265Open,
+        9 => Coding::H265Open,
     }
 }
 

@@ -4,7 +4,7 @@
 //! core at the first start; later starts read the files.
 
 use crate::simulate::fault::Fault;
-use crate::simulate::fleet::Coding;
+use crate::simulate::fleet::{Coding, MEDIA};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use std::io;
@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Changes when a recipe changes, so that old files are not taken.
 const VERSION: u32 = 1;
-/// Picture size and rate of every clip.
-const CAPS: &str = "video/x-raw,format=I420,width=640,height=360,framerate=15/1";
-/// With the headers of RTP, RTSP and TCP this comes to 256 kbit/s on the line.
+/// With the headers of RTP, RTSP and TCP this comes to 256 kbit/s on the line; for the main clip too, at whose pictures
+/// nobody looks.
 const KBPS: u32 = 225;
 /// Longest time for one clip; a second or two on an idle core.
 const ENCODE_DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(120);
@@ -72,6 +71,7 @@ struct Recipe {
     name: &'static str,
     coding: Coding,
     scene: Scene,
+    size: (u32, u32),
     pictures: u32,
     /// Pictures from one random-access picture to the next.
     group: u32,
@@ -86,8 +86,9 @@ enum Scene {
     Covered,
 }
 
-/// Eight seconds in groups of two, as village cameras send them.
-const RECIPES: [Recipe; 8] = [
+/// Eight seconds in groups of two, as village cameras send them. One group is enough of a main stream: a large picture
+/// takes nine times as long to encode.
+const RECIPES: [Recipe; 9] = [
     recipe("street", Coding::H264, Scene::Street("pinwheel")),
     recipe("yard", Coding::H264, Scene::Street("spokes")),
     recipe("junction", Coding::H265, Scene::Street("pinwheel")),
@@ -96,15 +97,17 @@ const RECIPES: [Recipe; 8] = [
     recipe("frozen", Coding::H264, Scene::Frozen),
     recipe("blurred", Coding::H264, Scene::Blurred),
     recipe("covered", Coding::H264, Scene::Covered),
+    Recipe { size: (1920, 1080), pictures: 30, ..recipe("main", Coding::H264, Scene::Street("pinwheel")) },
 ];
 
 const fn recipe(name: &'static str, coding: Coding, scene: Scene) -> Recipe {
-    Recipe { name, coding, scene, pictures: 120, group: 30 }
+    Recipe { name, coding, scene, size: (640, 360), pictures: 120, group: 30 }
 }
 
 /// The clip that a shared media shows.
 pub const fn clip_of_media(media: usize, coding: Coding) -> &'static str {
     match coding {
+        Coding::H264 if media >= MEDIA => "main",
         Coding::H264 if (media / 2).is_multiple_of(2) => "street",
         Coding::H264 => "yard",
         Coding::H265 => "junction",
@@ -183,7 +186,9 @@ impl Recipe {
     }
 
     fn launch(&self) -> String {
-        let (group, scene) = (self.group, self.scene.launch(self.pictures));
+        let ((width, height), group) = (self.size, self.group);
+        let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=15/1");
+        let scene = self.scene.launch(self.pictures, &caps);
         let noise = self.scene.noise();
         let encoder = match self.coding {
             Coding::H264 => format!(
@@ -203,8 +208,8 @@ impl Recipe {
             }
         };
         format!(
-            "compositor name=mix sink_1::alpha={noise} ! {CAPS} ! {encoder} ! filesink name=file \
-             {scene} ! mix.sink_0 videotestsrc pattern=snow num-buffers={} ! {CAPS} ! mix.sink_1",
+            "compositor name=mix sink_1::alpha={noise} ! {caps} ! {encoder} ! filesink name=file \
+             {scene} ! mix.sink_0 videotestsrc pattern=snow num-buffers={} ! {caps} ! mix.sink_1",
             self.pictures
         )
     }
@@ -222,18 +227,18 @@ impl Recipe {
 }
 
 impl Scene {
-    fn launch(&self, pictures: u32) -> String {
+    fn launch(&self, pictures: u32, caps: &str) -> String {
         let source =
-            |pattern: &str| format!("videotestsrc pattern={pattern} num-buffers={pictures} ! {CAPS}");
+            |pattern: &str| format!("videotestsrc pattern={pattern} num-buffers={pictures} ! {caps}");
         match self {
             Self::Street(pattern) => source(pattern),
             Self::Black => source("black"),
             Self::Frozen => format!(
-                "videotestsrc pattern=pinwheel num-buffers=1 ! {CAPS} ! imagefreeze num-buffers={pictures} ! {CAPS}"
+                "videotestsrc pattern=pinwheel num-buffers=1 ! {caps} ! imagefreeze num-buffers={pictures} ! {caps}"
             ),
             Self::Blurred => {
                 format!(
-                    "{} ! videoscale ! video/x-raw,width=20,height=12 ! videoscale ! {CAPS}",
+                    "{} ! videoscale ! video/x-raw,width=20,height=12 ! videoscale ! {caps}",
                     source("pinwheel")
                 )
             }
@@ -301,7 +306,7 @@ mod tests {
     #[test]
     fn every_clip_that_is_asked_for_has_a_recipe() {
         let known = |name| RECIPES.iter().any(|recipe| recipe.name == name);
-        for media in 0..crate::simulate::fleet::MEDIA {
+        for media in 0..MEDIA + crate::simulate::fleet::MAIN_MEDIA {
             assert!(known(clip_of_media(media, crate::simulate::fleet::coding(media))));
         }
         assert!(Fault::ALL.iter().filter_map(|fault| clip_of_fault(*fault)).all(known));

@@ -4,7 +4,7 @@
 //! media is fed from the first picture of its clip on as soon as it is built, so that nobody waits for a key frame
 //! to be described. Knows nothing of villages and faults: `relay` stands in front.
 
-use crate::simulate::fleet::{Coding, MEDIA, Secret, coding};
+use crate::simulate::fleet::{Coding, MAIN_MEDIA, MEDIA, Secret, coding};
 use crate::simulate::media::{Clip, clip_of_media};
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -189,7 +189,8 @@ fn mount_all(
 ) -> Result<(gst_rtsp_server::RTSPMountPoints, Mounted), StudioError> {
     let mounts = gst_rtsp_server::RTSPMountPoints::new();
     let mut mounted = Mounted::new();
-    let shared = (0..MEDIA).map(|media| (media_path(media), clip_of_media(media, coding(media))));
+    let shared =
+        (0..MEDIA + MAIN_MEDIA).map(|media| (media_path(media), clip_of_media(media, coding(media))));
     let own = clips.iter().map(|clip| (clip_path(clip.name), clip.name));
     for (path, name) in shared.chain(own) {
         let clip = clips.iter().find(|clip| clip.name == name).ok_or(StudioError::NoClip(name))?;

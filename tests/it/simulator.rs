@@ -9,9 +9,9 @@ use sharpeyes::domain::PointCode;
 use sharpeyes::simulate::child::{ChildOptions, Simulator};
 use sharpeyes::simulate::dice::roll;
 use sharpeyes::simulate::fault::{Fault, Faults};
-use sharpeyes::simulate::fleet::{Coding, Fleet, Plan, Watched, asks_for_user, coding};
+use sharpeyes::simulate::fleet::{Coding, Fleet, MEDIA, Plan, Watched, asks_for_user, coding};
 use sharpeyes::simulate::script::{STAY, Script};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -47,16 +47,15 @@ impl Fixture {
 
     /// Code and address of the `number`-th point that is coded so and asks, or not, for a user.
     fn point(&self, wanted: Coding, asks: bool, number: usize) -> (String, String) {
-        let fits = |media| coding(media) == wanted && asks_for_user(media) == asks;
-        let mut points = BTreeSet::new();
+        let fits = |media| media < MEDIA && coding(media) == wanted && asks_for_user(media) == asks;
+        let mut points = BTreeMap::new();
         for device in &self.fleet.devices {
             let channels = device.channels.iter().filter(|(_, channel)| fits(channel.media));
             points.extend(channels.map(|(path, channel)| {
                 (channel.point.to_string(), format!("rtsp://{}{path}", device.address))
             }));
         }
-        // Two addresses a point: main and sub.
-        points.into_iter().nth(2 * number).unwrap()
+        points.into_iter().nth(number).unwrap()
     }
 
     /// A point of a village with three points or more: its address, the village and its uplink's probe target.
@@ -67,7 +66,7 @@ impl Fixture {
         let device = device.unwrap();
         let link = &device.path[1];
         let uplink = self.fleet.uplinks.iter().find(|uplink| uplink.link == *link).unwrap();
-        let path = device.channels.keys().next().unwrap();
+        let (path, _) = device.channels.iter().find(|(_, channel)| channel.media < MEDIA).unwrap();
         let village = link.as_str().trim_start_matches("UP-").to_owned();
         (format!("rtsp://{}{path}", device.address), village, uplink.address)
     }

@@ -93,8 +93,9 @@ pub(super) fn mount(
             let device =
                 devices.entry(address).or_insert_with(|| Device { address, path, channels: BTreeMap::new() });
             let point = camera.point(code, site, plan.watched, &format!("rtsp://{address}"))?;
-            for path in [camera.stream(camera.make().main), camera.stream(camera.make().sub)] {
-                device.channels.insert(path, Channel { point: code, media: camera.media() });
+            let make = camera.make();
+            for (path, media) in [(make.main, camera.main_media()), (make.sub, camera.media())] {
+                device.channels.insert(camera.stream(path), Channel { point: code, media });
             }
             inventory.points.insert(code, point);
         }
@@ -138,6 +139,12 @@ impl Camera<'_> {
     fn media(&self) -> usize {
         let asks = roll("asks for user", self.village.number, 2);
         2 * (self.number % (MEDIA / 2)) + asks
+    }
+
+    /// One camera in ten is an old one whose main stream is no larger than its sub-stream.
+    fn main_media(&self) -> usize {
+        let is_old = roll("old", self.number, 10) == 0;
+        if is_old { self.media() } else { MEDIA + usize::from(asks_for_user(self.media())) }
     }
 
     fn county(&self) -> &'static super::ground::County {
