@@ -7,12 +7,16 @@ use crate::api::problem::{AnyProblem, ApiError, BodyProblem, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::time::Time;
 use crate::api::view::View;
+use crate::domain::Point;
 use crate::domain::access::Scope;
+use crate::domain::point::StreamUrl;
 use crate::ingest::credential::Hold;
+use crate::ingest::look::host_name;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// A credential that is held on one device.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -58,7 +62,7 @@ pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
 ) -> Result<Json<Vec<HoldDto>>, ApiError> {
-    let (holds, scope) = (state.inputs().holds.list(), caller.scope);
+    let (holds, scope) = (in_force(&state), caller.scope);
     let visible =
         move |view: &View| Ok(holds.into_iter().filter(|hold| is_visible(view, scope, hold)).collect());
     let holds: Vec<Hold> = state.compute(visible).await?;
@@ -75,7 +79,7 @@ pub(crate) async fn release(
 ) -> Result<StatusCode, ApiError> {
     let missing = || ApiError::NotFound { what: "credential hold", code: body.credential.clone() };
     let asked = |hold: &Hold| hold.credential == body.credential && hold.host == body.host;
-    let hold = state.inputs().holds.list().into_iter().find(asked).ok_or_else(missing)?;
+    let hold = in_force(&state).into_iter().find(asked).ok_or_else(missing)?;
     let scope = caller.scope;
     if !state.compute(move |view| Ok(is_visible(view, scope, &hold))).await? {
         return Err(missing());
@@ -89,12 +93,60 @@ pub(crate) async fn release(
     }
 }
 
+fn in_force(state: &ApiState) -> Vec<Hold> {
+    state.inputs().holds.list(Instant::now(), state.inputs().clock.now())
+}
+
 /// Whether a point inside the scope uses the credential on the device.
 fn is_visible(view: &View, scope: Scope, hold: &Hold) -> bool {
     scope == Scope::EVERYTHING
-        || view.inventory.points.values().any(|point| {
-            scope.holds(&point.village)
-                && point.credential.as_ref() == Some(&hold.credential)
-                && point.watched_stream().is_some_and(|stream| hold.host.starts_with(stream.host()))
-        })
+        || view.inventory.points.values().any(|point| scope.holds(&point.village) && is_held(point, hold))
+}
+
+fn is_held(point: &Point, hold: &Hold) -> bool {
+    let is_on_host = |stream: &StreamUrl| *host_name(stream) == *hold.host;
+    point.credential.as_ref() == Some(&hold.credential) && point.watched_stream().is_some_and(is_on_host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::domain::point::CatalogueRecord;
+    use crate::domain::{PointClass, PointStatus, WatchMode};
+
+    #[test]
+    fn a_hold_is_of_the_points_on_its_very_host_and_port() {
+        let check = |stream: &str, credential: &str, expected: bool| {
+            let point = Point {
+                code: "23052100001320000001".parse().unwrap(),
+                name: "村口".to_owned(),
+                village: "230521100200".parse().unwrap(),
+                grid: None,
+                site: None,
+                place: None,
+                class: PointClass::One,
+                status: PointStatus::InUse,
+                commissioned: Timestamp::MIN,
+                retired: None,
+                watch: WatchMode::Patrol,
+                sub_stream: Some(stream.parse().unwrap()),
+                main_stream: None,
+                credential: Some(credential.to_owned()),
+                expected_size: None,
+                expected_frames_per_second: None,
+                maintainer: None,
+                maintainer_phone: None,
+                record: CatalogueRecord::default(),
+            };
+            let (credential, host) = ("north".to_owned(), "10.0.0.10:554".to_owned());
+            let hold = Hold { credential, host, since: Timestamp::MIN, until: Timestamp::MAX };
+            assert_eq!(is_held(&point, &hold), expected, "{stream}");
+        };
+        check("rtsp://10.0.0.10/cam", "north", true);
+        check("rtsp://10.0.0.10:554/cam", "north", true);
+        check("rtsp://10.0.0.1/cam", "north", false);
+        check("rtsp://10.0.0.10:8554/cam", "north", false);
+        check("rtsp://10.0.0.10/cam", "south", false);
+    }
 }

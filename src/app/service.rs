@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
 use crate::coverage::{CoverageContext, Turns};
 use crate::domain::{Calendar, Exclusion, Finding, Inventory, Order, Targets, Timestamp, Transition, Window};
+use crate::health::restore;
 use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::Snapshot;
 use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Findings between the watchers and the tracker; the watchers wait when it is full.
 const FINDINGS: usize = 4_096;
@@ -72,6 +73,7 @@ impl Service {
         let demand = Demand::of(&wanted.targets(parts.clock.now()));
         demand.warn_of_shortfalls(&parts.settings.watch, open_files);
         let restored = Restored::read(&parts.store).await?;
+        parts.resume_holds(&restored, &wanted.inventory);
         parts.run(reconciler, wanted, restored, listener)
     }
 
@@ -188,6 +190,16 @@ impl Parts {
             clock: self.clock.clone(),
             key_file: key_of(&self.settings),
             period: self.settings.watch.reconcile_period,
+        }
+    }
+
+    /// The last try of a refused credential may have been as late as the last heartbeat, or just now.
+    fn resume_holds(&self, restored: &Restored, inventory: &Inventory) {
+        let (now, span) = (self.clock.now(), self.settings.watch.credential_hold);
+        let tried = restored.last_heartbeat.unwrap_or(now);
+        let until = Instant::now() + span.saturating_sub(now.since(tried));
+        for refused in restore::refused(&restored.open, inventory) {
+            self.holds.hold(&refused.credential, &refused.host, refused.since, until);
         }
     }
 

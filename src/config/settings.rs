@@ -50,7 +50,7 @@ fn watch(section: &mut Section<'_>, watch: &mut Watch) {
     section.read("retry_first_seconds", seconds(0.1..=60.0), &mut watch.retry_first);
     section.read("retry_cap_seconds", seconds(1.0..=3_600.0), &mut watch.retry_cap);
     section.read("retry_reset_after_seconds", seconds(1.0..=3_600.0), &mut watch.retry_reset_after);
-    section.read("credential_hold_seconds", seconds(1.0..=86_400.0), &mut watch.credential_hold);
+    section.read("credential_hold_seconds", seconds(1_800.0..=86_400.0), &mut watch.credential_hold);
     section.read("link_period_seconds", seconds(1.0..=3_600.0), &mut watch.link_period);
     section.read("reconcile_period_seconds", seconds(1.0..=3_600.0), &mut watch.reconcile_period);
     if watch.retry_first > watch.retry_cap {

@@ -3,14 +3,39 @@
 //! The first looks decide. A condition that was confirmed before and is seen again needs no second confirmation, so that
 //! a restart raises no storm of changes.
 
+use crate::domain::budget::HostName;
 use crate::domain::machine::Machine;
-use crate::domain::{Cause, Condition, Evidence, Provenance, State, Timestamp, Transition};
+use crate::domain::{Cause, Condition, Evidence, Inventory, Provenance, State, Timestamp, Transition};
+use crate::ingest::look::host_name;
 use crate::store::OpenState;
 use std::time::Duration;
 
 /// When we were last known to live: the heartbeat, or else the newest start of an open interval.
 pub fn last_sign_of_life(heartbeat: Option<Timestamp>, open: &[OpenState]) -> Option<Timestamp> {
     heartbeat.or_else(|| open.iter().map(|state| state.since).max())
+}
+
+/// A credential that a device was refusing when we stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Name of the credential.
+    pub credential: String,
+    /// The device.
+    pub host: HostName,
+    /// When the refusal began.
+    pub since: Timestamp,
+}
+
+/// The credentials that were being refused: a restart must not try them as if nothing had happened.
+pub fn refused(open: &[OpenState], inventory: &Inventory) -> Vec<Refused> {
+    let refused = |open: &OpenState| {
+        let cause = open.condition.cause()?;
+        let is_refused = matches!(cause, Cause::WrongCredential | Cause::CredentialHold);
+        let point = inventory.points.get(&open.point).filter(|_| is_refused)?;
+        let (credential, host) = (point.credential.clone()?, host_name(point.watched_stream()?));
+        Some(Refused { credential, host, since: open.since })
+    };
+    open.iter().filter_map(refused).collect()
 }
 
 /// Takes up a point where the store left it. `alive` is our last sign of life; on a clock that was set back meanwhile it
@@ -47,6 +72,8 @@ pub fn may_merge(before: Option<&Condition>, seen: &Condition, gap: Duration, lo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::point::CatalogueRecord;
+    use crate::domain::{Point, PointClass, PointStatus, WatchMode};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_seconds(second)
@@ -76,6 +103,59 @@ mod tests {
         check(None, 9_999, Some(9_999_000));
         check(Some(Cause::Stalled), 9_999, Some(9_999_000));
         check(Some(Cause::MonitorDown), 9_999, None);
+    }
+
+    #[test]
+    fn a_refused_credential_is_remembered_with_its_device() {
+        let check = |cause: Option<Cause>, credential: Option<&str>, expected: Option<&str>| {
+            let condition = cause.map_or(Condition::Good, Condition::Because);
+            let open =
+                OpenState { point: "23052100001320000001".parse().unwrap(), since: at(100), condition };
+            let inventory = inventory(credential);
+            let refused = refused(&[open], &inventory);
+            let expected = expected.map(|credential| Refused {
+                credential: credential.to_owned(),
+                host: "10.0.0.1:8554".into(),
+                since: at(100),
+            });
+            assert_eq!(refused, Vec::from_iter(expected), "{credential:?}");
+        };
+        check(Some(Cause::WrongCredential), Some("north"), Some("north"));
+        check(Some(Cause::CredentialHold), Some("north"), Some("north"));
+        check(Some(Cause::WrongCredential), None, None);
+        check(Some(Cause::CredentialMissing), Some("north"), None);
+        check(None, Some("north"), None);
+        let gone = OpenState {
+            point: "23052100001320000002".parse().unwrap(),
+            since: at(100),
+            condition: Condition::Because(Cause::WrongCredential),
+        };
+        assert_eq!(refused(&[gone], &inventory(Some("north"))), []);
+    }
+
+    fn inventory(credential: Option<&str>) -> Inventory {
+        let point = Point {
+            code: "23052100001320000001".parse().unwrap(),
+            name: "村口".to_owned(),
+            village: "230521100200".parse().unwrap(),
+            grid: None,
+            site: None,
+            place: None,
+            class: PointClass::One,
+            status: PointStatus::InUse,
+            commissioned: at(0),
+            retired: None,
+            watch: WatchMode::Patrol,
+            sub_stream: Some("rtsp://10.0.0.1:8554/sub".parse().unwrap()),
+            main_stream: None,
+            credential: credential.map(str::to_owned),
+            expected_size: None,
+            expected_frames_per_second: None,
+            maintainer: None,
+            maintainer_phone: None,
+            record: CatalogueRecord::default(),
+        };
+        Inventory { points: [(point.code, point)].into(), ..Inventory::default() }
     }
 
     #[test]

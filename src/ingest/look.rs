@@ -18,6 +18,7 @@ use crate::telemetry::{self, SkipReason, Worker};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What every look shares.
@@ -72,35 +73,27 @@ pub fn host_name(stream: &StreamUrl) -> HostName {
 
 /// Looks once at a stream, outside any schedule: for the technician's `probe`. The TEARDOWN is awaited.
 pub async fn look_once(request: &LookRequest<'_>, clock: &Clock, cancel: &CancellationToken) -> Sight {
-    let host = Arc::new(Host::new(&host_name(request.stream)));
-    sight_of(request, &host, clock, cancel).await
+    let (host, holds) = (Arc::new(Host::new(&host_name(request.stream))), Holds::default());
+    let LookRequest { stream, credential, deadlines, window } = *request;
+    let door = Door { stream, credential, host: &host, deadlines, holds: &holds };
+    sight_of(&door, window, clock, cancel).await
 }
 
 /// Opens a session, measures one window and closes the session.
-async fn sight_of(
-    request: &LookRequest<'_>,
-    host: &Arc<Host>,
-    clock: &Clock,
-    cancel: &CancellationToken,
-) -> Sight {
+async fn sight_of(door: &Door<'_>, window: Duration, clock: &Clock, cancel: &CancellationToken) -> Sight {
     let started = clock.now();
     let mut stages = StageTimes::default();
-    let door = door(request, host);
-    let outcome = match opened(&door, &mut stages, cancel).await {
+    let outcome = match opened(door, &mut stages, cancel).await {
         Ok(mut playing) => {
-            let halt = playing.watch(request.window, clock, cancel).await;
+            let halt = playing.watch(window, clock, cancel).await;
             note_times(&mut stages, &playing);
             outcome_of(halt, &mut playing)
         }
         Err(fault) => outcome_of_fault(fault),
     };
     let ended = clock.now();
-    host.await_teardown().await;
+    door.host.await_teardown().await;
     Sight { started, ended, stages, outcome }
-}
-
-fn door<'a>(request: &'a LookRequest<'_>, host: &'a Arc<Host>) -> Door<'a> {
-    Door { stream: request.stream, credential: request.credential, host, deadlines: request.deadlines }
 }
 
 /// A cancelled opening leaves a session behind only if SETUP was answered, and then its drop sends the TEARDOWN.
@@ -159,6 +152,7 @@ pub(super) async fn run(
 struct Kept {
     /// When the present window began.
     started: Timestamp,
+    began: Instant,
     /// Reported with the first window only.
     stages: StageTimes,
     frames_for: Duration,
@@ -179,77 +173,78 @@ impl Visit {
             return (Ended::NotBefore { wait: self.context.settings.period }, None);
         };
         let name = host_name(stream);
-        if let Some(until) = self.held_until(&name) {
-            self.report_not_looked(Cause::CredentialHold).await;
-            let wait = until.since(self.context.clock.now());
-            return (Ended::NotBefore { wait }, None);
-        }
         let host = self.context.hosts.host(&name);
         if let Err(wait) = host.await_quiet().await {
+            telemetry::look_skipped(Worker::Ingest, self.target.point, SkipReason::HostSessions);
             return (Ended::NotBefore { wait }, None);
         }
-        let request = LookRequest {
+        if let Some(wait) = self.held_for(&name) {
+            self.report_not_looked(Cause::CredentialHold).await;
+            return (Ended::NotBefore { wait }, None);
+        }
+        let door = Door {
             stream,
             credential: self.target.credential.as_deref(),
+            host: &host,
             deadlines: &self.context.settings.deadlines,
-            window: self.context.settings.patrol_window,
+            holds: &self.context.holds,
         };
         match self.look {
-            Look::Light => self.light(&request, &host).await,
-            Look::Patrol | Look::Manual => self.patrol(&request, &host).await,
-            Look::Continuous => self.continuous(&request, &host).await,
+            Look::Light => self.light(&door).await,
+            Look::Patrol | Look::Manual => self.patrol(&door, self.context.settings.patrol_window).await,
+            Look::Continuous => self.continuous(&door).await,
         }
     }
 
-    async fn patrol(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
-        let sight = sight_of(request, host, &self.context.clock, &self.cancel).await;
-        self.conclude(sight, host).await
+    async fn patrol(&self, door: &Door<'_>, window: Duration) -> (Ended, Option<u32>) {
+        let began = Instant::now();
+        let sight = sight_of(door, window, &self.context.clock, &self.cancel).await;
+        self.conclude(sight, began, door.host).await
     }
 
-    async fn light(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
-        let started = self.context.clock.now();
+    async fn light(&self, door: &Door<'_>) -> (Ended, Option<u32>) {
+        let (began, started) = (Instant::now(), self.context.clock.now());
         let mut stages = StageTimes::default();
-        let door = door(request, host);
         let described = self.cancel.run_until_cancelled(door.describe(&mut stages)).await;
         let outcome = match described.unwrap_or(Err(Fault::Ourselves)) {
             Ok(declared) => Outcome::Answered(declared),
             Err(fault) => outcome_of_fault(fault),
         };
-        self.conclude(Sight { started, ended: self.context.clock.now(), stages, outcome }, host).await
+        let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
+        self.conclude(sight, began, door.host).await
     }
 
     /// Keeps a session and reports a window at a time, until it fails, breaks off or is asked to stop.
-    async fn continuous(&self, request: &LookRequest<'_>, host: &Arc<Host>) -> (Ended, Option<u32>) {
-        let started = self.context.clock.now();
+    async fn continuous(&self, door: &Door<'_>) -> (Ended, Option<u32>) {
+        let (began, started) = (Instant::now(), self.context.clock.now());
         let mut stages = StageTimes::default();
-        let door = door(request, host);
-        match opened(&door, &mut stages, &self.cancel).await {
+        match opened(door, &mut stages, &self.cancel).await {
             Ok(mut playing) => {
-                let mut kept = Kept { started, stages, frames_for: Duration::ZERO, kbps: None };
-                let halt = self.keep(&mut playing, &mut kept).await;
+                let mut kept = Kept { started, began, stages, frames_for: Duration::ZERO, kbps: None };
+                let halt = self.keep(&mut playing, &mut kept, door).await;
                 let is_good_until_now = matches!(halt, Halt::BrokeOff { .. }) && !kept.frames_for.is_zero();
                 let outcome = outcome_of(halt, &mut playing);
                 drop(playing);
-                host.await_teardown().await;
-                let Kept { started, stages, frames_for, kbps } = kept;
+                door.host.await_teardown().await;
+                let Kept { started, began, stages, frames_for, kbps } = kept;
                 if is_good_until_now && !self.cancel.is_cancelled() {
                     // A camera that does not answer keepalives is dropped by the library every minute while its
                     // pictures are good, and a camera that died refuses the next connect: that one decides.
                     return (Ended::BrokeOff { frames_for }, kbps);
                 }
                 let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
-                (self.conclude(sight, host).await.0.after(frames_for), kbps)
+                (self.conclude(sight, began, door.host).await.0.after(frames_for), kbps)
             }
             Err(fault) => {
                 let outcome = outcome_of_fault(fault);
                 let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
-                self.conclude(sight, host).await
+                self.conclude(sight, began, door.host).await
             }
         }
     }
 
     /// Reports one full window after the other.
-    async fn keep(&self, playing: &mut Playing, kept: &mut Kept) -> Halt {
+    async fn keep(&self, playing: &mut Playing, kept: &mut Kept, door: &Door<'_>) -> Halt {
         let (clock, window) = (&self.context.clock, self.context.settings.continuous_window);
         loop {
             let halt = playing.watch(window, clock, &self.cancel).await;
@@ -259,12 +254,14 @@ impl Visit {
             if halt != Halt::WindowFull {
                 return halt;
             }
+            door.trust_login();
             let measured = playing.cut();
             kept.frames_for = kept.frames_for.saturating_add(measured.window);
             kept.kbps = Some(kbps_of(&measured));
+            let began = std::mem::replace(&mut kept.began, Instant::now());
             let started = std::mem::replace(&mut kept.started, clock.now());
             let stages = std::mem::take(&mut kept.stages);
-            if !self.context.stalls.touches(started) {
+            if !self.context.stalls.touches(began) {
                 let outcome = Outcome::Video(measured);
                 self.report(Sight { started, ended: kept.started, stages, outcome }).await;
             }
@@ -272,49 +269,66 @@ impl Visit {
     }
 
     /// Reports a sight and says what it means for the schedule.
-    async fn conclude(&self, sight: Sight, host: &Arc<Host>) -> (Ended, Option<u32>) {
-        let retry = self.context.settings.retry_first;
+    async fn conclude(&self, sight: Sight, began: Instant, host: &Arc<Host>) -> (Ended, Option<u32>) {
         if self.cancel.is_cancelled() {
             return (Ended::Yielded, None);
         }
-        let sight = self.void_if_stalled(sight);
+        let mut sight = self.void_if_stalled(sight, began);
+        if let Outcome::Failed(failure) = &mut sight.outcome {
+            self.blame_password(failure, began, host);
+        }
         let concluded = match &sight.outcome {
             Outcome::Video(measured) => {
                 (Ended::Good { frames_for: measured.window }, Some(kbps_of(measured)))
             }
             Outcome::Answered(_) => (Ended::Good { frames_for: Duration::ZERO }, None),
-            Outcome::Failed(failure) => {
-                self.hold_if_wrong(failure, host);
-                let is_limited = failure.cause == Cause::SessionLimit;
-                let failed = Ended::Failed { frames_for: Duration::ZERO };
-                (if is_limited { Ended::Limited } else { failed }, None)
-            }
-            Outcome::NotLooked(_) => (Ended::NotBefore { wait: retry }, None),
+            Outcome::Failed(failure) => (self.ended_by(failure, host), None),
+            Outcome::NotLooked(_) => (Ended::NotBefore { wait: self.context.settings.retry_first }, None),
         };
         self.report(sight).await;
         concluded
     }
 
+    fn ended_by(&self, failure: &Failure, host: &Arc<Host>) -> Ended {
+        if failure.cause == Cause::SessionLimit {
+            return Ended::Limited;
+        }
+        if failure.cause == Cause::WrongCredential {
+            self.hold_credential(host);
+        }
+        Ended::Failed { frames_for: Duration::ZERO }
+    }
+
     /// What we saw while we ourselves stood still proves nothing against a point.
-    fn void_if_stalled(&self, sight: Sight) -> Sight {
-        if matches!(sight.outcome, Outcome::Failed(_)) && self.context.stalls.touches(sight.started) {
+    fn void_if_stalled(&self, sight: Sight, began: Instant) -> Sight {
+        if matches!(sight.outcome, Outcome::Failed(_)) && self.context.stalls.touches(began) {
             return Sight { outcome: Outcome::NotLooked(Cause::Backlog), ..sight };
         }
         sight
     }
 
-    fn hold_if_wrong(&self, failure: &Failure, host: &Arc<Host>) {
-        if let (Cause::WrongCredential, Some(credential)) = (&failure.cause, &self.target.credential) {
-            let span = self.context.settings.credential_hold;
-            self.context.holds.hold(&credential.name, host.name(), self.context.clock.now(), span);
-            tracing::warn!(point.id = %self.target.point, credential = credential.name, host = host.name(),
-                "credential {} was refused twice by {} (point {}) and is held", credential.name, host.name(), self.target.point);
+    /// A refused login that our other sessions to the device explain no longer is the password's fault.
+    fn blame_password(&self, failure: &mut Failure, began: Instant, host: &Arc<Host>) {
+        let is_explained = failure.cause == Cause::SessionLimit && failure.status == Some(401);
+        if let (true, Some(credential)) = (is_explained, &self.target.credential)
+            && self.context.holds.doubt(&credential.name, host.name(), began, Instant::now())
+        {
+            failure.cause = Cause::WrongCredential;
         }
     }
 
-    fn held_until(&self, host: &HostName) -> Option<Timestamp> {
+    fn hold_credential(&self, host: &Arc<Host>) {
+        if let Some(credential) = &self.target.credential {
+            let until = Instant::now() + self.context.settings.credential_hold;
+            self.context.holds.hold(&credential.name, host.name(), self.context.clock.now(), until);
+            tracing::warn!(point.id = %self.target.point, credential = credential.name, host = host.name(),
+                "credential {} was refused by {} (point {}) and is held", credential.name, host.name(), self.target.point);
+        }
+    }
+
+    fn held_for(&self, host: &HostName) -> Option<Duration> {
         let credential = self.target.credential.as_ref()?;
-        self.context.holds.held_until(&credential.name, host, self.context.clock.now())
+        self.context.holds.left(&credential.name, host, Instant::now())
     }
 
     async fn report_not_looked(&self, cause: Cause) {

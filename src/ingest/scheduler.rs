@@ -286,7 +286,7 @@ impl Scheduler {
                 duration_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
                 "the watching itself stood still for {late:?}; looks of that time are void"
             );
-            self.context.stalls.note(wall);
+            self.context.stalls.note(self.last_tick, wall);
         }
         let now = self.now();
         for point in self.schedule.to_yield(now) {
@@ -310,7 +310,7 @@ impl Scheduler {
             parked: self.schedule.parked(),
             running: self.schedule.running(),
             lag: self.schedule.lag(now),
-            held: self.context.holds.list().len(),
+            held: self.context.holds.prune(self.last_tick),
             last_stall: self.context.stalls.last(),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::answer::{Login, cause_of_break, cause_of_silence, cause_of_st
 use crate::domain::meter::Meter;
 use crate::domain::point::StreamUrl;
 use crate::domain::{Cause, Codec, Declared, Stage, StageTimes};
-use crate::ingest::credential::Credential;
+use crate::ingest::credential::{Credential, Holds};
 use crate::ingest::host::Host;
 use crate::ingest::options;
 use crate::ingest::playing::Playing;
@@ -35,6 +35,7 @@ pub(super) struct Door<'a> {
     pub(super) credential: Option<&'a Credential>,
     pub(super) host: &'a Arc<Host>,
     pub(super) deadlines: &'a Deadlines,
+    pub(super) holds: &'a Holds,
 }
 
 /// Why a stage failed.
@@ -58,8 +59,8 @@ impl Fault {
         }
     }
 
-    const fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Device { status: Some(401), .. })
+    const fn is_wrong_credential(&self) -> bool {
+        matches!(self, Self::Device { cause: Cause::WrongCredential, .. })
     }
 }
 
@@ -83,19 +84,33 @@ impl Door<'_> {
         described.map(|(_session, video)| video.declared)
     }
 
-    /// Opens a session up to the answer of PLAY. A 401 is tried once more with a fresh session, because a stale nonce
-    /// and a wrong password look alike; then it is final.
+    /// Opens a session up to the answer of PLAY. A wrong credential is tried once more with a fresh session, because a
+    /// stale nonce and a wrong password look alike; then it is final.
     pub(super) async fn play(&self, times: &mut StageTimes) -> Result<Playing, Fault> {
         let server = self.reach(times).await?;
         let mut playing = self.played(times, server.clone()).await;
         if self.deserves_retry(&playing) {
             playing = self.played(times, server).await;
         }
+        if playing.is_ok() {
+            self.trust_login();
+        }
         playing
     }
 
+    /// Notes that the device lets us in and serves us.
+    pub(super) fn trust_login(&self) {
+        if let Some(credential) = self.credential {
+            self.holds.trust(&credential.name, self.host.name());
+        }
+    }
+
+    /// Another look at the device may have had its second refusal meanwhile: then ours would only lock the account.
     fn deserves_retry<T>(&self, tried: &Result<T, Fault>) -> bool {
-        self.credential.is_some() && tried.as_ref().is_err_and(Fault::is_unauthorized)
+        let is_held = |credential: &Credential| {
+            self.holds.left(&credential.name, self.host.name(), tokio::time::Instant::now()).is_some()
+        };
+        tried.as_ref().is_err_and(Fault::is_wrong_credential) && !self.credential.is_some_and(is_held)
     }
 
     /// Connects and asks OPTIONS. Gives the `Server` header.

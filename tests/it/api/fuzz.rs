@@ -25,7 +25,8 @@ async fn schemathesis_finds_nothing() {
         });
         assert_eq!(service.post("/api/v1/exclusions", Some(&admin), &request).await.status, 201);
     }
-    service.holds.hold("vault-entry-7", "10.1.2.3:554", TAKEN, Duration::from_secs(1_800));
+    let until = tokio::time::Instant::now() + Duration::from_secs(1_800);
+    service.holds.hold("vault-entry-7", "10.1.2.3:554", TAKEN, until);
     let folder = tempfile::tempdir().unwrap();
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
     let run = Command::new(schemathesis)

@@ -9,7 +9,9 @@ use sharpeyes::config::{Deadlines, Settings, Watch};
 use sharpeyes::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, WatchMode,
 };
-use sharpeyes::ingest::{Credential, Holds, LinkBudget, SchedulerInputs, SchedulerStatus, Target, TargetSet};
+use sharpeyes::ingest::{
+    Credential, Hold, Holds, LinkBudget, SchedulerInputs, SchedulerStatus, Target, TargetSet,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,6 +111,10 @@ impl Watching {
                 return observation;
             }
         }
+    }
+
+    fn held(&self) -> Vec<Hold> {
+        self.holds.list(tokio::time::Instant::now(), Clock::system().now())
     }
 
     async fn stop(mut self) -> Duration {
@@ -228,7 +234,7 @@ async fn a_wrong_password_is_held_until_a_person_or_a_new_password_releases_it()
         assert_eq!(cause(&watching.next().await), Some(Cause::CredentialHold));
     }
     assert_eq!(Counts::of(&fake.counts.connections), 3, "no more attempts");
-    let hold = watching.holds.list().remove(0);
+    let hold = watching.held().remove(0);
     assert_eq!((hold.credential.as_str(), hold.host), ("camera", fake.address.to_string()));
 
     assert!(watching.holds.release_hold(&hold.credential, &fake.address.to_string()));
@@ -237,7 +243,7 @@ async fn a_wrong_password_is_held_until_a_person_or_a_new_password_releases_it()
 
     watching.targets.send(set([guarded(&fake, "secret")])).unwrap();
     watching.next_where(is_video).await;
-    assert!(watching.holds.list().is_empty());
+    assert_eq!(watching.held(), []);
     watching.stop().await;
 }
 
@@ -251,7 +257,41 @@ async fn a_401_while_another_session_plays_is_a_session_limit_and_no_hold() {
     watching.targets.send(set([first, second])).unwrap();
     let limited = watching.next_where(|observation| observation.point == code(2)).await;
     assert_eq!(cause(&limited), Some(Cause::SessionLimit));
-    assert!(watching.holds.list().is_empty());
+    assert_eq!(watching.held(), []);
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_found_out_though_sessions_with_another_one_play() {
+    let fake = Fake::start(Script { needs_login: true, ..Script::default() }).await;
+    let first = Target { watch: WatchMode::Continuous, ..guarded(&fake, "secret") };
+    let mut watching = Watching::start(settings(), set([first.clone()]));
+    watching.next_where(is_video).await;
+    let wrong = Credential { name: "other".into(), ..admin("wrong") };
+    let second = Target { point: code(2), credential: Some(Arc::new(wrong)), ..guarded(&fake, "wrong") };
+    watching.targets.send(set([first.clone(), second.clone()])).unwrap();
+    let limited = watching.next_where(|observation| observation.point == code(2)).await;
+    assert_eq!((cause(&limited), watching.held()), (Some(Cause::SessionLimit), vec![]));
+    // A reload lets more sessions be asked of the device than it served.
+    let third = target(3, &Fake::start(Script::default()).await.url("cam"), WatchMode::Patrol);
+    watching.targets.send(set([first, second, third])).unwrap();
+    let refused = watching.next_where(|observation| observation.point == code(2)).await;
+    assert_eq!(cause(&refused), Some(Cause::WrongCredential));
+    assert_eq!(watching.held().remove(0).credential, "other");
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_is_not_tried_again_once_another_look_has_held_it() {
+    let slow = Answer { hold: millis(300), status: 200 };
+    let script = Script { needs_login: true, answers: [("DESCRIBE", slow)].into(), ..Script::default() };
+    let fake = Fake::start(script).await;
+    let mut watching = Watching::start(settings(), set([guarded(&fake, "wrong")]));
+    wait_until(|| Counts::of(&fake.counts.describes) == 1).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(1_800);
+    watching.holds.hold("camera", &fake.address.to_string(), Clock::system().now(), until);
+    assert_eq!(cause(&watching.next().await), Some(Cause::WrongCredential));
+    assert_eq!(Counts::of(&fake.counts.describes), 2, "one login, which was under way");
     watching.stop().await;
 }
 
