@@ -102,6 +102,7 @@ fn plan(inventory: &Inventory, point: &Point) -> Plan {
         point: point.code,
         // The copies share their addresses; as devices they are apart.
         host: point.code.as_str().into(),
+        main_host: None,
         class: point.class,
         watch: point.watch,
         needs: path.clone(),

@@ -102,6 +102,7 @@ mod tests {
             class: PointClass::Two,
             watch,
             stream: None,
+            main_stream: None,
             credential: None,
             path: Vec::new(),
             needs: Vec::new(),

@@ -8,6 +8,7 @@ use crate::domain::timeline::{self, Span};
 use crate::domain::{
     Calendar, DivisionCode, DivisionLevel, Exclusion, Inventory, Point, PointCode, State, Timestamp, Window,
 };
+use crate::store::PointFacts;
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -195,8 +196,9 @@ async fn read_facts(
     let mut measured = BTreeMap::new();
     for division in scope.map_or_else(|| tops(inventory), |scope| vec![scope]) {
         let facts = context.store.facts_at(division, at).await?;
-        let of_point = facts.into_iter().map(|it| (it.point, Measured { size: it.size, clock: it.clock }));
-        measured.extend(of_point);
+        let of_point =
+            |it: PointFacts| (it.point, Measured { size: it.size, main_size: it.main_size, clock: it.clock });
+        measured.extend(facts.into_iter().map(of_point));
     }
     Ok(measured)
 }

@@ -115,7 +115,7 @@ fn is_slow(measurement: &Measurement, expected: &Expectation, limits: &Threshold
 fn spaces_key_frames(observation: &Observation, measurement: &Measurement, limits: &Thresholds) -> bool {
     let waited = match observation.look {
         Look::Patrol | Look::Manual => observation.stages.of(Stage::FirstKeyFrame),
-        Look::Light | Look::Continuous => None,
+        Look::Light | Look::Continuous | Look::Main => None,
     };
     measurement.gop_time.max(waited).is_some_and(|interval| interval > limits.key_frame_interval)
 }

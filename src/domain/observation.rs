@@ -16,6 +16,8 @@ pub enum Look {
     Continuous,
     /// Asked for by a person.
     Manual,
+    /// Short look at the main stream of a point whose sub-stream is watched: for its size, never to judge the point.
+    Main,
 }
 
 impl Look {
@@ -26,11 +28,12 @@ impl Look {
             Self::Light => "light",
             Self::Continuous => "continuous",
             Self::Manual => "manual",
+            Self::Main => "main",
         }
     }
 
     /// Every kind of look.
-    pub const ALL: [Self; 4] = [Self::Patrol, Self::Light, Self::Continuous, Self::Manual];
+    pub const ALL: [Self; 5] = [Self::Patrol, Self::Light, Self::Continuous, Self::Manual, Self::Main];
 }
 
 /// What one look at a point measured.

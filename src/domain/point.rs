@@ -214,6 +214,11 @@ impl Point {
         self.sub_stream.as_ref().or(self.main_stream.as_ref())
     }
 
+    /// The main stream, where another one is watched.
+    pub fn unwatched_main(&self) -> Option<&StreamUrl> {
+        self.main_stream.as_ref().filter(|main| self.watched_stream() != Some(main))
+    }
+
     /// Whether the point counts in the figures at `at`.
     pub fn counts_at(&self, at: Timestamp) -> bool {
         self.status != PointStatus::Removed

@@ -4,13 +4,16 @@
 //! time, never more than a period, ranks the never-seen before the failing with few proofs before class 1 before the
 //! rest, so that nothing starves. A look starts only when every link of its path and its host have budget left; until
 //! then it is parked at the first one that lacks, and nothing behind it in rank overtakes it there.
+//!
+//! A point whose sub-stream is watched gets a look at its main stream once a day, in the time between two other looks
+//! and only if nothing else wants the room.
 
 mod canary;
 mod entry;
 mod pace;
 mod queue;
 
-use crate::domain::budget::{Budgets, Claim, LinkLimit, Resource};
+use crate::domain::budget::{Budgets, LinkLimit, Resource};
 use crate::domain::{LinkCode, Look, PointCode, Timestamp};
 use canary::Canaries;
 pub use entry::{Ended, Plan, Rules};
@@ -19,9 +22,6 @@ pub use pace::Pace;
 use queue::Queues;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// Assumed bit rate of a light look: a few hundred bytes of text.
-const LIGHT_KBPS: u32 = 16;
 
 /// A stable share of `over` for `key`: equal for equal keys on every machine, evenly spread over many.
 pub fn spread(key: &str, over: Duration) -> Duration {
@@ -88,7 +88,7 @@ impl Schedule {
         let is_cut = !cut.is_empty();
         let due = match self.entries.get_mut(&point) {
             Some(entry) => {
-                entry.replace(plan);
+                entry.replace(plan, &self.rules, now);
                 entry.cut = cut;
                 now
             }
@@ -127,8 +127,7 @@ impl Schedule {
         while let Some(point) = self.queues.best() {
             let entry = self.entries.get_mut(&point)?;
             let look = entry.next_look(now);
-            let kbps = if look == Look::Light { LIGHT_KBPS } else { entry.kbps };
-            let claim = Claim { host: &entry.plan.host, path: &entry.plan.path, kbps };
+            let claim = entry.claim(look);
             let key = entry.key(&self.rules);
             let lacking = match self.queues.ahead(&claim, (key, point)) {
                 Some(resource) => resource,
@@ -136,6 +135,7 @@ impl Schedule {
                     Ok(grant) => {
                         let lag = now.since(entry.due);
                         self.queues.withdraw(&entry.place, (key, point), entry.due);
+                        entry.wants_main = false;
                         entry.place = Place::Running { grant, look, since: now };
                         self.running_count += 1;
                         if look == Look::Continuous {
@@ -162,8 +162,8 @@ impl Schedule {
         self.running_count = self.running_count.saturating_sub(1);
         if ended == Ended::Limited {
             // The sessions that fill a recorder may be our own: ask for as many as it served from now on.
-            let others = self.budgets.host_sessions(&entry.plan.host).saturating_sub(1);
-            self.budgets.cap_host(&entry.plan.host, others, now);
+            let others = self.budgets.host_sessions(entry.host(look)).saturating_sub(1);
+            self.budgets.cap_host(entry.host(look), others, now);
         }
         self.queues.free(&grant);
         self.budgets.give_back(grant);
@@ -172,7 +172,13 @@ impl Schedule {
             return;
         }
         let due = entry.plan_next(&self.rules, look, ended, now, random);
-        if entry.cut.is_empty() {
+        if !entry.cut.is_empty() {
+            return;
+        }
+        if entry.deserves_main(ended, now) {
+            let until = entry.main_until(&self.rules, due, now);
+            self.offer_main(point, until);
+        } else {
             self.make_due(point, due);
         }
     }
@@ -184,14 +190,21 @@ impl Schedule {
         }
     }
 
-    /// Makes a point due at `at` for a full look, unless that is so already or it runs or is cut off.
+    /// Makes a point due at `at` for a full look, unless that is so already or it runs or is cut off. One whose main
+    /// stream is being looked at is due afterwards.
     pub fn look_soon(&mut self, point: PointCode, at: Timestamp) {
         let Some(entry) = self.entries.get_mut(&point) else { return };
-        let waits = matches!(entry.place, Place::Due | Place::Ready | Place::Parked(_));
-        if waits {
-            entry.full_look_at(at);
-            let due = at.min(entry.due);
-            self.make_due(point, due);
+        let due = at.min(entry.due);
+        match entry.place {
+            Place::Due | Place::Ready | Place::Parked(_) => {
+                entry.full_look_at(at);
+                self.make_due(point, due);
+            }
+            Place::Running { look: Look::Main, .. } => {
+                entry.full_look_at(at);
+                entry.due = due;
+            }
+            Place::Running { .. } | Place::Suppressed => {}
         }
     }
 
@@ -241,17 +254,25 @@ impl Schedule {
         late.into_iter().filter_map(named_first).collect()
     }
 
-    /// Kept sessions that have run a period on a link or host for which others wait; they should end and queue up again.
+    /// Kept sessions that have run a period and should end and queue up again: because others wait for their link or
+    /// host, or because the main stream of their point is to be looked at.
     pub fn to_yield(&self, now: Timestamp) -> Vec<PointCode> {
-        if !self.queues.has_parked() {
-            return Vec::new();
-        }
+        let is_other = |point: &PointCode| self.entries.get(point).is_some_and(|entry| !entry.wants_main);
+        let wanted: Vec<&Resource> = self
+            .queues
+            .parked_at()
+            .filter(|(_, first)| is_other(first))
+            .map(|(resource, _)| resource)
+            .collect();
         let ran_long = now.minus(self.rules.period);
-        let holds_up = |point: &PointCode| match self.entries.get(point).map(|entry| &entry.place) {
-            Some(Place::Running { grant, .. }) => {
-                self.queues.parked_at().any(|resource| grant.holds(resource))
+        let holds_up = |point: &PointCode| {
+            let Some(entry) = self.entries.get(point) else { return false };
+            match &entry.place {
+                Place::Running { grant, .. } => {
+                    entry.is_main_due(now) || wanted.iter().any(|resource| grant.holds(resource))
+                }
+                Place::Due | Place::Ready | Place::Parked(_) | Place::Suppressed => false,
             }
-            Some(Place::Due | Place::Ready | Place::Parked(_) | Place::Suppressed) | None => false,
         };
         let kept_long = self.kept.iter().take_while(|(since, _)| *since <= ran_long).map(|(_, point)| *point);
         kept_long.filter(holds_up).collect()
@@ -302,6 +323,10 @@ impl Schedule {
     fn promote(&mut self, now: Timestamp) {
         while let Some(point) = self.queues.pop_due(now) {
             let Some(entry) = self.entries.get_mut(&point) else { continue };
+            if entry.wants_main {
+                self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
+                entry.postpone_main(now);
+            }
             entry.late = false;
             self.queues.make_ready((entry.key(&self.rules), point), entry.due);
             entry.place = Place::Ready;
@@ -326,6 +351,15 @@ impl Schedule {
         }
     }
 
+    /// Lets a look at the main stream begin until `until`, when the next other look is due.
+    fn offer_main(&mut self, point: PointCode, until: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&point) {
+            (entry.due, entry.wants_main, entry.place) = (until, true, Place::Ready);
+            self.queues.make_due(point, until);
+            self.queues.make_ready((entry.key(&self.rules), point), until);
+        }
+    }
+
     /// Takes a point off the links that it needed until now.
     fn leave_links(&mut self, point: PointCode) {
         let Some(entry) = self.entries.get(&point) else { return };
@@ -344,6 +378,7 @@ impl Schedule {
             return false;
         };
         self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
+        entry.wants_main = false;
         !matches!(std::mem::replace(&mut entry.place, Place::Suppressed), Place::Suppressed)
     }
 }

@@ -78,8 +78,10 @@ pub struct Contribution {
 /// What is measured of a point's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// Width and height from the bitstream.
+    /// Width and height of the watched stream, from the bitstream.
     pub size: Option<(u32, u32)>,
+    /// Width and height of the main stream where another one is watched, from the bitstream.
+    pub main_size: Option<(u32, u32)>,
     /// The device's clock.
     pub clock: ClockReading,
 }
@@ -388,16 +390,18 @@ impl Survey<'_> {
 
     /// A smaller sub-stream says nothing about a main stream that was not measured.
     fn high_definition(&self, point: &Point) -> Option<(Counts, Vec<&'static str>)> {
-        let size = self.measured.get(&point.code).and_then(|measured| measured.size);
-        let Some((width, height)) = size else { return Some((Counts::UNKNOWN, vec!["not_measured"])) };
-        if width >= self.targets.hd.width && height >= self.targets.hd.height {
-            return Some((Counts::MET, Vec::new()));
-        }
-        let only_sub_stream = point.sub_stream.is_some() && point.main_stream.is_some();
-        Some(if only_sub_stream {
-            (Counts::UNKNOWN, vec!["main_stream_not_measured"])
-        } else {
-            (Counts::MISSED, vec!["too_small"])
+        let measured = self.measured.get(&point.code);
+        let watched = measured.and_then(|measured| measured.size);
+        let main =
+            measured.and_then(|measured| measured.main_size).filter(|_| point.unwatched_main().is_some());
+        let is_large = |(width, height)| width >= self.targets.hd.width && height >= self.targets.hd.height;
+        Some(match (watched, main) {
+            (None, None) => (Counts::UNKNOWN, vec!["not_measured"]),
+            _ if watched.is_some_and(is_large) || main.is_some_and(is_large) => (Counts::MET, Vec::new()),
+            (Some(_), None) if point.unwatched_main().is_some() => {
+                (Counts::UNKNOWN, vec!["main_stream_not_measured"])
+            }
+            _ => (Counts::MISSED, vec!["too_small"]),
         })
     }
 

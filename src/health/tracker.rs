@@ -21,8 +21,8 @@ use crate::domain::path::{LinkId, PathTree};
 use crate::domain::streak::LookTime;
 use crate::domain::suspicion::{Sign, Suspicion, Turn};
 use crate::domain::{
-    Cause, Condition, Exclusion, Finding, Inventory, LinkObservation, Observation, Order, Outcome, PointCode,
-    State, Timestamp, Transition,
+    Cause, Condition, Exclusion, Finding, Inventory, LinkObservation, Look, Observation, Order, Outcome,
+    PointCode, State, Timestamp, Transition,
 };
 use crate::health::restore;
 use crate::health::settings::TrackerSettings;
@@ -183,6 +183,8 @@ impl Tracker {
     pub fn apply(&mut self, finding: &Finding, now: Timestamp) {
         self.notice_stall(now);
         match finding {
+            // The watched stream is what is judged; the main stream is looked at for its size alone.
+            Finding::Look(observation) if observation.look == Look::Main => {}
             Finding::Look(observation) => self.apply_look(observation, now),
             Finding::Link(observation) => self.apply_probe(observation, now),
         }

@@ -1,4 +1,4 @@
-//! The kinds of looks: patrol, light and continuous.
+//! The kinds of looks: patrol, light, continuous, and the one at a main stream.
 
 use crate::clock::Clock;
 use crate::config::{Deadlines, Watch};
@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::ingest::credential::{Credential, Holds};
 use crate::ingest::host::{Host, Hosts};
 use crate::ingest::playing::{Halt, Playing};
-use crate::ingest::session::{Door, Fault};
+use crate::ingest::session::{Door, Fault, Logins};
 use crate::ingest::stall::Stalls;
 use crate::ingest::target::Target;
 use crate::telemetry::{self, SkipReason, Worker};
@@ -20,6 +20,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Measuring window of a look at a main stream: its size is known with the first key frame, this lets pictures come.
+const MAIN_WINDOW: Duration = Duration::from_millis(500);
+
+/// A main stream that refused the login is left alone for this long: the sub-stream tells whether the password is
+/// right, and one refusal a day locks no account.
+const MAIN_REFUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What every look shares.
 #[derive(Debug)]
@@ -75,7 +82,7 @@ pub fn host_name(stream: &StreamUrl) -> HostName {
 pub async fn look_once(request: &LookRequest<'_>, clock: &Clock, cancel: &CancellationToken) -> Sight {
     let (host, holds) = (Arc::new(Host::new(&host_name(request.stream))), Holds::default());
     let LookRequest { stream, credential, deadlines, window } = *request;
-    let door = Door { stream, credential, host: &host, deadlines, holds: &holds };
+    let door = Door { stream, credential, host: &host, deadlines, holds: &holds, logins: Logins::Twice };
     sight_of(&door, window, clock, cancel).await
 }
 
@@ -168,7 +175,7 @@ struct Visit {
 
 impl Visit {
     async fn run(&self) -> (Ended, Option<u32>) {
-        let Some(stream) = self.target.stream.as_ref().filter(|stream| !stream.is_encrypted()) else {
+        let Some(stream) = self.stream().filter(|stream| !stream.is_encrypted()) else {
             self.report_not_looked(Cause::NotWatchable).await;
             return (Ended::NotBefore { wait: self.context.settings.period }, None);
         };
@@ -188,11 +195,20 @@ impl Visit {
             host: &host,
             deadlines: &self.context.settings.deadlines,
             holds: &self.context.holds,
+            logins: if self.look == Look::Main { Logins::Once } else { Logins::Twice },
         };
         match self.look {
             Look::Light => self.light(&door).await,
             Look::Patrol | Look::Manual => self.patrol(&door, self.context.settings.patrol_window).await,
+            Look::Main => self.patrol(&door, MAIN_WINDOW).await,
             Look::Continuous => self.continuous(&door).await,
+        }
+    }
+
+    fn stream(&self) -> Option<&StreamUrl> {
+        match self.look {
+            Look::Main => self.target.main_stream.as_ref(),
+            Look::Patrol | Look::Light | Look::Continuous | Look::Manual => self.target.stream.as_ref(),
         }
     }
 
@@ -279,7 +295,8 @@ impl Visit {
         }
         let concluded = match &sight.outcome {
             Outcome::Video(measured) => {
-                (Ended::Good { frames_for: measured.window }, Some(kbps_of(measured)))
+                let kbps = (self.look != Look::Main).then(|| kbps_of(measured));
+                (Ended::Good { frames_for: measured.window }, kbps)
             }
             Outcome::Answered(_) => (Ended::Good { frames_for: Duration::ZERO }, None),
             Outcome::Failed(failure) => (self.ended_by(failure, host), None),
@@ -290,13 +307,15 @@ impl Visit {
     }
 
     fn ended_by(&self, failure: &Failure, host: &Arc<Host>) -> Ended {
-        if failure.cause == Cause::SessionLimit {
-            return Ended::Limited;
+        match (&failure.cause, self.look) {
+            (Cause::SessionLimit, _) => Ended::Limited,
+            (Cause::WrongCredential, Look::Main) => Ended::NotBefore { wait: MAIN_REFUSED },
+            (Cause::WrongCredential, _) => {
+                self.hold_credential(host);
+                Ended::Failed { frames_for: Duration::ZERO }
+            }
+            _ => Ended::Failed { frames_for: Duration::ZERO },
         }
-        if failure.cause == Cause::WrongCredential {
-            self.hold_credential(host);
-        }
-        Ended::Failed { frames_for: Duration::ZERO }
     }
 
     /// What we saw while we ourselves stood still proves nothing against a point.
@@ -310,7 +329,7 @@ impl Visit {
     /// A refused login that our other sessions to the device explain no longer is the password's fault.
     fn blame_password(&self, failure: &mut Failure, began: Instant, host: &Arc<Host>) {
         let is_explained = failure.cause == Cause::SessionLimit && failure.status == Some(401);
-        if let (true, Some(credential)) = (is_explained, &self.target.credential)
+        if let (true, Some(credential)) = (is_explained && self.look != Look::Main, &self.target.credential)
             && self.context.holds.doubt(&credential.name, host.name(), began, Instant::now())
         {
             failure.cause = Cause::WrongCredential;

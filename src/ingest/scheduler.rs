@@ -363,6 +363,7 @@ fn plan_of(target: &Target) -> Plan {
     Plan {
         point: target.point,
         host: target.stream.as_ref().map_or_else(|| HostName::from("-"), host_name),
+        main_host: target.main_stream.as_ref().map(host_name),
         class: target.class,
         watch: target.watch,
         path: target.path.clone(),

@@ -36,6 +36,16 @@ pub(super) struct Door<'a> {
     pub(super) host: &'a Arc<Host>,
     pub(super) deadlines: &'a Deadlines,
     pub(super) holds: &'a Holds,
+    pub(super) logins: Logins,
+}
+
+/// How often a login may be refused in one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Logins {
+    /// One refusal ends the look.
+    Once,
+    /// The first one is tried again with a fresh session, because a stale nonce and a wrong password look alike.
+    Twice,
 }
 
 /// Why a stage failed.
@@ -84,8 +94,7 @@ impl Door<'_> {
         described.map(|(_session, video)| video.declared)
     }
 
-    /// Opens a session up to the answer of PLAY. A wrong credential is tried once more with a fresh session, because a
-    /// stale nonce and a wrong password look alike; then it is final.
+    /// Opens a session up to the answer of PLAY.
     pub(super) async fn play(&self, times: &mut StageTimes) -> Result<Playing, Fault> {
         let server = self.reach(times).await?;
         let mut playing = self.played(times, server.clone()).await;
@@ -110,7 +119,9 @@ impl Door<'_> {
         let is_held = |credential: &Credential| {
             self.holds.left(&credential.name, self.host.name(), tokio::time::Instant::now()).is_some()
         };
-        tried.as_ref().is_err_and(Fault::is_wrong_credential) && !self.credential.is_some_and(is_held)
+        self.logins == Logins::Twice
+            && tried.as_ref().is_err_and(Fault::is_wrong_credential)
+            && !self.credential.is_some_and(is_held)
     }
 
     /// Connects and asks OPTIONS. Gives the `Server` header.

@@ -20,6 +20,8 @@ pub struct Target {
     pub watch: WatchMode,
     /// The stream to pull; a point without one is reported as not watchable.
     pub stream: Option<StreamUrl>,
+    /// The main stream, where it is another one and can be pulled: its size is measured once a day.
+    pub main_stream: Option<StreamUrl>,
     /// What to log in with.
     pub credential: Option<Arc<Credential>>,
     /// Every link that the stream may pass, nearest first; each is charged.
@@ -80,6 +82,7 @@ mod tests {
             class: PointClass::One,
             watch: WatchMode::Patrol,
             stream: Some(stream.parse().unwrap()),
+            main_stream: None,
             credential: None,
             path: Vec::new(),
             needs: Vec::new(),

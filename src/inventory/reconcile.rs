@@ -188,6 +188,7 @@ fn target(
         class: point.class,
         watch: point.watch,
         stream: point.watched_stream().cloned(),
+        main_stream: point.unwatched_main().filter(|main| !main.is_encrypted()).cloned(),
         credential: point.credential.as_ref().and_then(|name| credentials.get(name).cloned()),
         path: link.map_or_else(Vec::new, |link| codes(tree.ancestors(link))),
         needs: link.map_or_else(Vec::new, |link| codes(tree.carriers(link))),
@@ -261,6 +262,23 @@ mod tests {
         check(150, |point| point.status = crate::domain::PointStatus::Removed, false);
         check(150, |point| point.watch = WatchMode::Off, false);
         check(200, |_| {}, false);
+    }
+
+    #[test]
+    fn a_main_stream_is_measured_beside_a_watched_sub_stream_only() {
+        let check = |sub: Option<&str>, main: &str, expected: Option<&str>| {
+            let point = point(|point| {
+                point.sub_stream = sub.map(|sub| sub.parse().unwrap());
+                point.main_stream = Some(main.parse().unwrap());
+            });
+            let targets = targets(&inventory(point), &BTreeMap::new(), seconds(150));
+            let target = targets.targets.values().next().unwrap();
+            assert_eq!(target.main_stream.as_ref().map(|main| main.as_str()), expected, "{sub:?} {main}");
+        };
+        check(Some("rtsp://h/sub"), "rtsp://h/main", Some("rtsp://h/main"));
+        check(Some("rtsp://h/main"), "rtsp://h/main", None);
+        check(None, "rtsp://h/main", None);
+        check(Some("rtsp://h/sub"), "rtsps://h/main", None);
     }
 
     #[test]

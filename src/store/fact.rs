@@ -4,7 +4,7 @@
 //! uses what was measured last month. When video last arrived is read from the state intervals.
 
 use crate::domain::{
-    ClockReading, Codec, DivisionCode, Measurement, Observation, Outcome, PointCode, Timestamp,
+    ClockReading, Codec, DivisionCode, Look, Measurement, Observation, Outcome, PointCode, Timestamp,
 };
 use crate::store::observation::{clock_words, read_clock, read_codec};
 use crate::store::{Db, Store, StoreError, on_pool, parse, village_range};
@@ -26,6 +26,8 @@ pub struct PointFacts {
     pub codec: Codec,
     /// Width and height in pixels.
     pub size: Option<(u32, u32)>,
+    /// Width and height of the main stream in pixels, where another one is watched.
+    pub main_size: Option<(u32, u32)>,
     /// Pictures per wall second.
     pub frames_per_second: f64,
     /// Device clock.
@@ -35,27 +37,32 @@ pub struct PointFacts {
 }
 
 const INSERT_LITE: &str = "
-    INSERT INTO fact (point, at_ms, codec, width, height, frames_per_second, clock, clock_error_ms)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+    INSERT INTO fact (point, at_ms, codec, width, height, main_width, main_height, frames_per_second, clock,
+        clock_error_ms)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+        value ->> 8, value ->> 9
     FROM json_each($1) WHERE true
     ON CONFLICT (point, at_ms) DO NOTHING";
 
 const INSERT_PG: &str = "
-    INSERT INTO fact (point, at_ms, codec, width, height, frames_per_second, clock, clock_error_ms)
+    INSERT INTO fact (point, at_ms, codec, width, height, main_width, main_height, frames_per_second, clock,
+        clock_error_ms)
     SELECT value ->> 0, (value ->> 1)::bigint, value ->> 2, (value ->> 3)::bigint, (value ->> 4)::bigint,
-        (value ->> 5)::double precision, value ->> 6, (value ->> 7)::bigint
+        (value ->> 5)::bigint, (value ->> 6)::bigint, (value ->> 7)::double precision, value ->> 8,
+        (value ->> 9)::bigint
     FROM json_array_elements($1::json) AS given (value)
     ON CONFLICT (point, at_ms) DO NOTHING";
 
 /// The newest facts of every point; the writer compares with them.
 const NEWEST: &str = "
-    SELECT point, at_ms, codec, width, height, frames_per_second, clock, clock_error_ms,
+    SELECT point, at_ms, codec, width, height, main_width, main_height, frames_per_second, clock, clock_error_ms,
         CAST(NULL AS BIGINT) AS last_video_ms
     FROM fact
     WHERE at_ms = (SELECT MAX(newer.at_ms) FROM fact AS newer WHERE newer.point = fact.point)";
 
 const FACTS_AT: &str = "
-    SELECT fact.point, fact.at_ms, codec, width, height, frames_per_second, clock, clock_error_ms,
+    SELECT fact.point, fact.at_ms, codec, width, height, main_width, main_height, frames_per_second, clock,
+        clock_error_ms,
         COALESCE(
             (SELECT CAST($3 AS BIGINT) FROM point_state AS open
                 WHERE open.point = point.code AND open.since_ms < $3 AND open.state IN ('good', 'degraded')),
@@ -75,6 +82,8 @@ struct Row {
     codec: String,
     width: Option<i64>,
     height: Option<i64>,
+    main_width: Option<i64>,
+    main_height: Option<i64>,
     frames_per_second: f64,
     clock: String,
     clock_error_ms: Option<i64>,
@@ -91,12 +100,15 @@ impl Store {
         let rows = facts.iter().map(|fact| {
             let (clock, clock_error_ms) = clock_words(fact.clock);
             let (width, height) = fact.size.unzip();
+            let (main_width, main_height) = fact.main_size.unzip();
             serde_json::json!([
                 fact.point.as_str(),
                 fact.at.as_millis(),
                 fact.codec.as_str(),
                 width,
                 height,
+                main_width,
+                main_height,
                 fact.frames_per_second,
                 clock,
                 clock_error_ms
@@ -139,11 +151,20 @@ pub(super) fn learned(known: Option<&PointFacts>, observation: &Observation) -> 
         Outcome::Failed(failure) => failure.measured.as_ref().filter(|measured| measured.key_frames > 0)?,
         Outcome::Answered(_) | Outcome::NotLooked(_) => return None,
     };
-    let fact = merged(known, measured, observation);
+    let fact = match observation.look {
+        Look::Main => with_main(known?, measured, observation),
+        Look::Patrol | Look::Light | Look::Continuous | Look::Manual => merged(known, measured, observation),
+    };
     match known {
         Some(known) if known.at >= fact.at || is_same(known, &fact) => None,
         _ => Some(fact),
     }
+}
+
+/// A look at the main stream teaches its size; everything else is told of the watched stream.
+fn with_main(known: &PointFacts, measured: &Measurement, observation: &Observation) -> PointFacts {
+    let main_size = measured.size.or(known.main_size);
+    PointFacts { at: observation.ended, main_size, last_video_at: None, ..known.clone() }
 }
 
 /// What was not seen in this look stays as it was.
@@ -157,6 +178,7 @@ fn merged(known: Option<&PointFacts>, measured: &Measurement, observation: &Obse
         at: observation.ended,
         codec: measured.codec,
         size: measured.size.or_else(|| known.and_then(|known| known.size)),
+        main_size: known.and_then(|known| known.main_size),
         frames_per_second: measured.frames_per_second(),
         clock,
         last_video_at: None,
@@ -167,6 +189,7 @@ fn is_same(known: &PointFacts, fact: &PointFacts) -> bool {
     let rate_moved = (fact.frames_per_second - known.frames_per_second).abs();
     known.codec == fact.codec
         && known.size == fact.size
+        && known.main_size == fact.main_size
         && rate_moved <= known.frames_per_second * FRAME_RATE_MOVED
         && is_same_clock(known.clock, fact.clock)
 }
@@ -186,6 +209,7 @@ impl Row {
             at: Timestamp::from_millis(self.at_ms),
             codec: read_codec(&self.codec)?,
             size: pixels(self.width).zip(pixels(self.height)),
+            main_size: pixels(self.main_width).zip(pixels(self.main_height)),
             frames_per_second: self.frames_per_second,
             clock: read_clock(&self.clock, self.clock_error_ms)?,
             last_video_at: self.last_video_ms.map(Timestamp::from_millis),
@@ -196,7 +220,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cause, Declared, Failure, Look, Stage, StageTimes};
+    use crate::domain::{Cause, Declared, Failure, Stage, StageTimes};
     use std::time::Duration;
 
     /// Pictures (or pictures per second), size and clock.
@@ -259,6 +283,25 @@ mod tests {
         check((100, None, ClockReading::NotSeen), None);
         let (_, size, clock) = GOOD;
         check((50, None, ClockReading::NotSeen), Some((5.0, size, clock)));
+    }
+
+    #[test]
+    fn a_look_at_the_main_stream_teaches_its_size_alone() {
+        let main = |seconds, size| Observation {
+            look: Look::Main,
+            ..observation(seconds, Outcome::Video(measurement((15, size, ClockReading::ErrorMs(90_000)))))
+        };
+        let watched = learned(None, &observation(10, Outcome::Video(measurement(GOOD)))).unwrap();
+        let large = Some((1920, 1080));
+        assert_eq!(learned(None, &main(20, large)), None, "nothing is known of the watched stream");
+        let both = learned(Some(&watched), &main(20, large)).unwrap();
+        let expected = PointFacts { at: Timestamp::from_seconds(20), main_size: large, ..watched };
+        assert_eq!(both, expected);
+        assert_eq!(learned(Some(&both), &main(30, large)), None, "no change");
+        assert_eq!(learned(Some(&both), &main(30, None)), None, "not seen");
+        assert_eq!(learned(Some(&both), &observation(30, Outcome::Video(measurement(GOOD)))), None);
+        let slower = observation(30, Outcome::Video(measurement((50, GOOD.1, GOOD.2))));
+        assert_eq!(learned(Some(&both), &slower).unwrap().main_size, large, "kept with the next fact");
     }
 
     #[test]

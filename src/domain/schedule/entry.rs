@@ -1,6 +1,6 @@
 //! One point in the schedule: where it stands and when it is looked at next.
 
-use crate::domain::budget::{Grant, HostName, Resource};
+use crate::domain::budget::{Claim, Grant, HostName, Resource};
 use crate::domain::ladder::Ladder;
 use crate::domain::schedule::spread;
 use crate::domain::{LinkCode, Look, PointClass, PointCode, Timestamp, WatchMode};
@@ -10,6 +10,19 @@ use std::time::Duration;
 /// A kept session that was good for this long does not climb the ladder when it breaks off: a camera that does not
 /// answer keepalives loses each session after a minute and must not be blind for minutes between them.
 const SOUND_SESSION: Duration = Duration::from_secs(30);
+
+/// Assumed bit rate of a light look: a few hundred bytes of text.
+const LIGHT_KBPS: u32 = 16;
+
+/// Assumed bit rate of a main stream: makers ship cameras of two and four megapixels with 4 Mbit/s. The short look at
+/// one says nothing better, for it begins with a key frame.
+const MAIN_KBPS: u32 = 4_096;
+
+/// A main stream is looked at once in this time: its size changes only when somebody changes the camera.
+const MAIN_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A main look that failed or found no room is tried again after this time; it is in no hurry.
+const MAIN_RETRY: Duration = Duration::from_secs(60 * 60);
 
 /// How often and in which order points are looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +51,11 @@ impl Rules {
         self.period / 5
     }
 
+    /// The first looks at main streams after a start are spread over so many periods that they are a small part of all.
+    fn first_main_round(&self) -> Duration {
+        self.period * 12
+    }
+
     /// A dead link gets one look per fifth of the period.
     pub(super) fn canary_period(&self) -> Duration {
         (self.period / 5).max(self.retry_first)
@@ -51,6 +69,8 @@ pub struct Plan {
     pub point: PointCode,
     /// The device that serves its stream.
     pub host: HostName,
+    /// The device that serves its main stream, where that is looked at beside the watched one.
+    pub main_host: Option<HostName>,
     /// Class.
     pub class: PointClass,
     /// How it is watched.
@@ -152,6 +172,10 @@ pub(super) struct Entry {
     ladder: Ladder,
     /// From when on the next look is a full one.
     full_due: Timestamp,
+    /// From when on the main stream is to be looked at.
+    main_due: Option<Timestamp>,
+    /// Waits for a look at the main stream, until the next other look is due.
+    pub(super) wants_main: bool,
     replaced: bool,
     assumed_kbps: u32,
 }
@@ -159,6 +183,8 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(plan: Plan, rules: &Rules, due: Timestamp, cut: BTreeSet<LinkCode>) -> Self {
         Self {
+            main_due: first_main(&plan, rules, due),
+            wants_main: false,
             plan,
             place: Place::Suppressed,
             due,
@@ -175,7 +201,8 @@ impl Entry {
     }
 
     /// Takes a new plan: nothing is known of the point any more.
-    pub(super) fn replace(&mut self, plan: Plan) {
+    pub(super) fn replace(&mut self, plan: Plan, rules: &Rules, now: Timestamp) {
+        self.main_due = first_main(&plan, rules, now);
         self.plan = plan;
         self.standing = Standing::NeverSeen;
         self.kbps = self.assumed_kbps;
@@ -202,8 +229,28 @@ impl Entry {
         self.kbps = kbps.saturating_add(kbps / 5 + 1);
     }
 
-    /// The due time less the head start of the point's rank.
+    /// What a look needs.
+    pub(super) fn claim(&self, look: Look) -> Claim<'_> {
+        let kbps = match look {
+            Look::Main => MAIN_KBPS,
+            Look::Light => LIGHT_KBPS,
+            Look::Patrol | Look::Continuous | Look::Manual => self.kbps,
+        };
+        Claim { host: self.host(look), path: &self.plan.path, kbps }
+    }
+
+    /// The device that a look goes to.
+    pub(super) fn host(&self, look: Look) -> &HostName {
+        let main_host = self.plan.main_host.as_ref().filter(|_| look == Look::Main);
+        main_host.unwrap_or(&self.plan.host)
+    }
+
+    /// The due time less the head start of the point's rank. A look at a main stream has none and is due with the next
+    /// other look, so that everything that falls due until then comes before it.
     pub(super) fn key(&self, rules: &Rules) -> Timestamp {
+        if self.wants_main {
+            return self.due;
+        }
         let head_start = match self.standing {
             Standing::NeverSeen => rules.period,
             Standing::Failing { looks } if looks < rules.confirm_looks => rules.period / 2,
@@ -218,6 +265,9 @@ impl Entry {
 
     /// The kind of look that is due at `now`.
     pub(super) fn next_look(&self, now: Timestamp) -> Look {
+        if self.wants_main {
+            return Look::Main;
+        }
         match self.plan.watch {
             WatchMode::Continuous => Look::Continuous,
             WatchMode::Patrol | WatchMode::Off if self.full_due <= now => Look::Patrol,
@@ -228,6 +278,41 @@ impl Entry {
     /// Asks for a full look at `at` or earlier.
     pub(super) fn full_look_at(&mut self, at: Timestamp) {
         self.full_due = self.full_due.min(at);
+    }
+
+    pub(super) fn is_main_due(&self, now: Timestamp) -> bool {
+        self.main_due.is_some_and(|due| due <= now)
+    }
+
+    /// Whether the main stream is looked at after a look that ended so: only of a point that is known to be well.
+    pub(super) fn deserves_main(&self, ended: Ended, now: Timestamp) -> bool {
+        let is_well =
+            matches!(ended, Ended::Good { .. } | Ended::Yielded) && self.standing == Standing::Settled;
+        is_well && self.is_main_due(now)
+    }
+
+    /// Until when a look at the main stream may begin: the next other look. A kept session makes room for a moment.
+    pub(super) fn main_until(&self, rules: &Rules, due: Timestamp, now: Timestamp) -> Timestamp {
+        match self.plan.watch {
+            WatchMode::Continuous => now.plus(rules.retry_first),
+            WatchMode::Patrol | WatchMode::Off => due,
+        }
+    }
+
+    /// Gives up a look at the main stream that found no room.
+    pub(super) fn postpone_main(&mut self, now: Timestamp) {
+        self.wants_main = false;
+        self.main_due = Some(now.plus(MAIN_RETRY));
+    }
+
+    /// Plans the next look at the main stream. What came of this one decides nothing else.
+    fn after_main(&mut self, ended: Ended, now: Timestamp) {
+        let wait = match ended {
+            Ended::Good { .. } => MAIN_PERIOD,
+            Ended::NotBefore { wait } => wait.max(MAIN_RETRY),
+            Ended::Failed { .. } | Ended::Limited | Ended::BrokeOff { .. } | Ended::Yielded => MAIN_RETRY,
+        };
+        self.main_due = Some(now.plus(wait));
     }
 
     /// Takes the end of a look and gives the due time of the next one.
@@ -241,6 +326,10 @@ impl Entry {
     ) -> Timestamp {
         if std::mem::take(&mut self.replaced) {
             return now;
+        }
+        if look == Look::Main {
+            self.after_main(ended, now);
+            return self.due;
         }
         match ended {
             Ended::Good { frames_for } => self.after_good(rules, look, frames_for, now),
@@ -309,4 +398,8 @@ impl Entry {
         let wait = phase.saturating_sub(earliest).rem_euclid(period);
         Timestamp::from_millis(earliest.saturating_add(wait))
     }
+}
+
+fn first_main(plan: &Plan, rules: &Rules, from: Timestamp) -> Option<Timestamp> {
+    plan.main_host.as_ref().map(|_| from.plus(spread(plan.point.as_str(), rules.first_main_round())))
 }

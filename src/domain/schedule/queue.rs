@@ -73,13 +73,11 @@ impl Queues {
         *place = Place::Parked(lacking);
     }
 
-    /// Takes a point out of whichever queue it stands in.
+    /// Takes a point out of whichever queue it stands in; one that waits for a main stream is due in future as well.
     pub(super) fn withdraw(&mut self, place: &Place, key: Key, due: Timestamp) {
         self.take_out(place, key);
         self.waiting.remove(&(due, key.1));
-        if matches!(place, Place::Due) {
-            self.due.remove(&(due, key.1));
-        }
+        self.due.remove(&(due, key.1));
     }
 
     fn take_out(&mut self, place: &Place, key: Key) {
@@ -130,11 +128,8 @@ impl Queues {
         self.parked_count
     }
 
-    pub(super) const fn has_parked(&self) -> bool {
-        self.parked_count > 0
-    }
-
-    pub(super) fn parked_at(&self) -> impl Iterator<Item = &Resource> {
-        self.parked.keys()
+    /// Every resource that lacks, with the best-ranked point that waits for it.
+    pub(super) fn parked_at(&self) -> impl Iterator<Item = (&Resource, PointCode)> {
+        self.parked.iter().filter_map(|(resource, queue)| Some((resource, queue.first()?.1)))
     }
 }

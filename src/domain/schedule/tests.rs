@@ -37,6 +37,7 @@ fn plan(index: usize, host: usize, links: &[usize]) -> Plan {
     Plan {
         point: code(index),
         host: HostName::from(format!("10.0.0.{host}:554")),
+        main_host: None,
         class: PointClass::Two,
         watch: WatchMode::Patrol,
         needs: path.clone(),
@@ -49,6 +50,12 @@ fn schedule(limit: LinkLimit, per_host: u16) -> Schedule {
 }
 
 const WIDE: LinkLimit = LinkLimit { kbps: 1_000_000, sessions: 1_000 };
+/// A plan with a main stream, on the same device.
+fn plan_with_main(index: usize, links: &[usize]) -> Plan {
+    let plan = plan(index, index, links);
+    Plan { main_host: Some(plan.host.clone()), ..plan }
+}
+
 const GOOD: Ended = Ended::Good { frames_for: Duration::from_secs(4) };
 const FAILED: Ended = Ended::Failed { frames_for: Duration::ZERO };
 
@@ -326,6 +333,117 @@ fn what_a_late_point_lacks_is_told() {
     check(WIDE, 2, None);
 }
 
+#[test]
+fn a_main_stream_is_looked_at_once_a_day_between_two_patrols() {
+    let mut schedule = schedule(WIDE, 2);
+    schedule.put(plan_with_main(1, &[0]), START);
+    schedule.put(plan(2, 2, &[0]), START);
+    let mut simulation = Simulation::new(schedule);
+    let days = 3 * 24 * 60 * 60;
+    simulation.run(seconds(days), seconds(4), |_| GOOD);
+    let of_kind = |index, kind: fn(Look) -> bool| -> Vec<u64> {
+        let looks = simulation.starts[&code(index)].iter().filter(|(_, look)| kind(*look));
+        looks.map(|(at, _)| at.since(START).as_secs()).collect()
+    };
+    let mains = of_kind(1, |look| look == Look::Main);
+    assert_eq!(mains.len(), 3, "{mains:?}");
+    assert!(mains[0] <= 4_000, "the first ones within some periods: {mains:?}");
+    assert!(mains.windows(2).all(|pair| (86_400..87_000).contains(&(pair[1] - pair[0]))), "{mains:?}");
+    let patrols = of_kind(1, |look| look == Look::Patrol);
+    assert!(patrols.windows(2).all(|pair| pair[1] - pair[0] <= 345), "patrols go on as ever");
+    assert_eq!(of_kind(2, |look| look == Look::Main), Vec::<u64>::new(), "no main stream of its own");
+}
+
+/// A point that is well and whose main stream is due, on a link that carries one session, at `at`; the second point is
+/// due for a patrol.
+fn main_due_at(at: Timestamp) -> Schedule {
+    let mut schedule = schedule(LinkLimit { kbps: 5_000, sessions: 1 }, 2);
+    schedule.put(plan_with_main(1, &[0]), START);
+    schedule.put(plan(2, 2, &[0]), START);
+    schedule.look_soon(code(1), START);
+    assert_eq!(schedule.next(at).map(|start| (start.point, start.look)), Some((code(1), Look::Patrol)));
+    schedule.look_soon(code(2), at);
+    schedule.finished(code(1), GOOD, at, 0.0);
+    schedule
+}
+
+fn next_of(schedule: &mut Schedule, at: Timestamp) -> Option<(PointCode, Look)> {
+    schedule.next(at).map(|start| (start.point, start.look))
+}
+
+#[test]
+fn a_look_at_a_main_stream_gives_way_to_every_other_and_decides_nothing() {
+    let at = START.plus(seconds(7_200));
+    let mut schedule = main_due_at(at);
+    assert_eq!(next_of(&mut schedule, at), Some((code(2), Look::Patrol)), "what is due comes first");
+    assert_eq!(next_of(&mut schedule, at), None);
+    assert_eq!((schedule.parked(), schedule.lag(at)), (1, Duration::ZERO), "it waits and is not late");
+    schedule.finished(code(2), GOOD, at, 0.0);
+    assert_eq!(next_of(&mut schedule, at), Some((code(1), Look::Main)));
+    assert_eq!(schedule.budgets().in_use(&link(0)), (4_096, 1), "charged as a main stream");
+    let soon = at.plus(seconds(3));
+    schedule.finished(code(1), FAILED, soon, 0.0);
+    let next = schedule.next_due().unwrap();
+    assert!(next.since(soon) > seconds(30), "a failure is not hurried after: {next:?}");
+    while let Some(start) = schedule.next(next) {
+        assert_eq!(start.look, Look::Patrol);
+        schedule.finished(start.point, GOOD, next, 0.0);
+    }
+}
+
+#[test]
+fn a_look_at_a_main_stream_that_finds_no_room_is_left_for_later() {
+    let at = START.plus(seconds(7_200));
+    let mut schedule = main_due_at(at);
+    assert_eq!(next_of(&mut schedule, at), Some((code(2), Look::Patrol)));
+    assert_eq!(next_of(&mut schedule, at), None);
+    let until = schedule.next_due().unwrap();
+    assert_eq!((next_of(&mut schedule, until), schedule.overdue(until)), (None, vec![]));
+    schedule.finished(code(2), FAILED, until, 0.9);
+    assert_eq!(next_of(&mut schedule, until), Some((code(1), Look::Patrol)), "its own patrol is due instead");
+    schedule.finished(code(1), GOOD, until, 0.0);
+    assert_ne!(
+        next_of(&mut schedule, until).map(|(_, look)| look),
+        Some(Look::Main),
+        "not again within the hour"
+    );
+}
+
+#[test]
+fn a_hurried_point_forgets_that_its_main_stream_was_due() {
+    let at = START.plus(seconds(7_200));
+    for is_running in [false, true] {
+        let mut schedule = main_due_at(at);
+        assert_eq!(next_of(&mut schedule, at), Some((code(2), Look::Patrol)));
+        schedule.finished(code(2), GOOD, at, 0.0);
+        if is_running {
+            assert_eq!(next_of(&mut schedule, at), Some((code(1), Look::Main)));
+        }
+        schedule.look_soon(code(1), at);
+        if is_running {
+            schedule.finished(code(1), GOOD, at, 0.0);
+        }
+        assert_eq!(next_of(&mut schedule, at), Some((code(1), Look::Patrol)), "running: {is_running}");
+    }
+}
+
+#[test]
+fn a_kept_session_makes_room_for_its_main_stream_once_a_day() {
+    let mut schedule = schedule(LinkLimit { kbps: 2_000, sessions: 4 }, 1);
+    schedule.put(Plan { watch: WatchMode::Continuous, ..plan_with_main(1, &[0]) }, START);
+    schedule.look_soon(code(1), START);
+    assert_eq!(next_of(&mut schedule, START), Some((code(1), Look::Continuous)));
+    let at = START.plus(seconds(7_200));
+    assert_eq!(schedule.to_yield(at), [code(1)]);
+    schedule.finished(code(1), Ended::Yielded, at, 0.0);
+    assert_eq!(next_of(&mut schedule, at), Some((code(1), Look::Main)));
+    let over = at.plus(seconds(6));
+    schedule.finished(code(1), GOOD, over, 0.0);
+    assert_eq!(next_of(&mut schedule, over), Some((code(1), Look::Continuous)));
+    assert_eq!(schedule.to_yield(over.plus(seconds(80_000))), []);
+    assert_eq!(schedule.to_yield(over.plus(seconds(86_400))), [code(1)]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Start,
@@ -348,6 +466,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize).prop_map(Step::Up),
         1 => (0..12_usize).prop_map(Step::Soon),
         3 => (1..200_u64).prop_map(Step::Wait),
+        1 => (3_600..90_000_u64).prop_map(Step::Wait),
     ]
 }
 
@@ -373,7 +492,11 @@ proptest! {
                     let ended = [GOOD, FAILED, Ended::Limited, Ended::Yielded, nothing][usize::from(how)];
                     schedule.finished(code(point), ended, now, 0.4);
                 },
-                Step::Put(point, host, link) => schedule.put(plan(point, host, &[link, 3]), now),
+                Step::Put(point, host, link) => {
+                    let plan = plan(point, host, &[link, 3]);
+                    let main_host = (point % 2 == 0).then(|| plan.host.clone());
+                    schedule.put(Plan { main_host, ..plan }, now);
+                }
                 Step::Remove(point) => schedule.remove(code(point)),
                 Step::Down(at) => {
                     schedule.link_down(&link(at), now);

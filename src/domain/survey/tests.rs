@@ -184,7 +184,9 @@ fn targets() -> Targets {
 }
 
 fn measured() -> BTreeMap<PointCode, Measured> {
-    let of = |point: &str, size, clock| (point.parse().unwrap(), Measured { size: Some(size), clock });
+    let of = |point: &str, size, clock| {
+        (point.parse().unwrap(), Measured { size: Some(size), main_size: None, clock })
+    };
     BTreeMap::from([
         of(A, (1920, 1080), ClockReading::ErrorMs(-30_000)),
         of(B, (640, 360), ClockReading::ErrorMs(30_001)),
@@ -221,7 +223,16 @@ fn time(histories: &BTreeMap<PointCode, History>, inventory: &Inventory) -> Vec<
 
 /// Numerator, denominator, unknown and excluded of a figure, and the members that miss the rule with their words.
 fn figure(id: &str, basis: Basis, excluded: &[(&str, Window)]) -> ([u64; 4], Vec<String>) {
-    let (inventory, targets, measured) = (network(), targets(), measured());
+    figure_of(&measured(), id, basis, excluded)
+}
+
+fn figure_of(
+    measured: &BTreeMap<PointCode, Measured>,
+    id: &str,
+    basis: Basis,
+    excluded: &[(&str, Window)],
+) -> ([u64; 4], Vec<String>) {
+    let (inventory, targets) = (network(), targets());
     let histories = histories(excluded);
     let time = time(&histories, &inventory);
     let calendar = Calendar::of_zone("Asia/Shanghai").unwrap();
@@ -230,7 +241,7 @@ fn figure(id: &str, basis: Basis, excluded: &[(&str, Window)]) -> ([u64; 4], Vec
         targets: &targets,
         window: window(0, 100),
         extent: Extent::of(&inventory, None, Timestamp::from_millis(100 * HOUR - 1)),
-        measured: &measured,
+        measured,
         histories: &histories,
         time: &time,
     };
@@ -277,6 +288,26 @@ fn grids_need_a_point_of_their_own() {
 fn hd_is_measured_and_a_small_sub_stream_proves_nothing_of_its_main_stream() {
     let words = [format!("{B} main_stream_not_measured"), format!("{C} too_small")];
     check("C4", [1, 2, 1, 0], &[words[0].as_str(), words[1].as_str()]);
+}
+
+#[test]
+fn the_main_stream_decides_where_it_was_measured() {
+    let check = |main_size, watched, expected: [u64; 4], words: &[&str]| {
+        let mut measured = measured();
+        let of_b = measured.get_mut(&B.parse::<PointCode>().unwrap()).unwrap();
+        (of_b.main_size, of_b.size) = (main_size, watched);
+        let (counts, missing) = figure_of(&measured, "C4", Basis::Adjusted, &[]);
+        let words: Vec<String> = words.iter().map(|word| format!("{B} {word}")).collect();
+        let of_b: Vec<String> = missing.into_iter().filter(|line| line.starts_with(B)).collect();
+        assert_eq!((counts, of_b), (expected, words), "{main_size:?} {watched:?}");
+    };
+    let (small, large) = (Some((640, 360)), Some((1280, 720)));
+    check(large, small, [2, 3, 0, 0], &[]);
+    check(large, None, [2, 3, 0, 0], &[]);
+    check(None, large, [2, 3, 0, 0], &[]);
+    check(small, small, [1, 3, 0, 0], &["too_small"]);
+    check(None, small, [1, 2, 1, 0], &["main_stream_not_measured"]);
+    check(None, None, [1, 2, 1, 0], &["not_measured"]);
 }
 
 #[test]

@@ -10,20 +10,24 @@ use sharpeyes::health::tracker::Tracker;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn observation(number: usize, second: i64, outcome: Outcome) -> Observation {
+fn observation(look: Look, number: usize, second: i64, outcome: Outcome) -> Observation {
     Observation {
         point: point(number),
         started: at(second),
         ended: at(second + 1),
-        look: Look::Patrol,
+        look,
         stages: StageTimes::default(),
         outcome,
     }
 }
 
 fn look(tracker: &mut Tracker, number: usize, second: i64, outcome: Outcome) {
+    take(tracker, observation(Look::Patrol, number, second, outcome), second);
+}
+
+fn take(tracker: &mut Tracker, observation: Observation, second: i64) {
     tracker.tick(at(second + 1));
-    tracker.apply(&Finding::Look(Box::new(observation(number, second, outcome))), at(second + 1));
+    tracker.apply(&Finding::Look(Box::new(observation)), at(second + 1));
     tracker.settle(at(second + 1));
 }
 
@@ -149,7 +153,7 @@ fn a_look_under_way_does_not_fill_the_hour_that_the_clock_jumped_over() {
         look(&mut tracker, 1, 1, Outcome::Video(healthy()));
         tracker.step_clock(3_600_000, at(3_603));
         tracker.take_effects();
-        let mut under_way = observation(1, 2, Outcome::Video(healthy()));
+        let mut under_way = observation(Look::Patrol, 1, 2, Outcome::Video(healthy()));
         under_way.ended = at(ended);
         tracker.apply(&Finding::Look(Box::new(under_way)), at(3_604));
         tracker.settle(at(3_604));
@@ -263,6 +267,27 @@ fn a_short_gap_is_bridged_only_where_the_settings_say_so() {
         let last = tracker.take_effects().transitions.pop().unwrap();
         assert_eq!(last.at.as_millis() - at(0).as_millis(), expected);
     }
+}
+
+#[test]
+fn a_main_stream_judges_nothing() {
+    let mut tracker = started(&network("V*=3"));
+    take(&mut tracker, observation(Look::Main, 1, 1, Outcome::Video(healthy())), 1);
+    for number in 1..=3 {
+        look(&mut tracker, number, 2, Outcome::Video(healthy()));
+    }
+    assert_eq!(changes(&mut tracker).iter().filter(|change| change.ends_with(":good")).count(), 3);
+    for second in [10, 40, 70, 100] {
+        for number in 1..=3 {
+            take(
+                &mut tracker,
+                observation(Look::Main, number, second, failed(Cause::ConnectTimeout)),
+                second,
+            );
+        }
+    }
+    assert_eq!(changes(&mut tracker), [""; 0]);
+    assert_eq!(tracker.snapshot(at(110)).points[0].last_look, Some(at(3)));
 }
 
 #[test]

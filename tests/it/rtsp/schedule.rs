@@ -6,6 +6,7 @@ use super::foreign::{Server, free_port};
 use super::look::admin;
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Deadlines, Settings, Watch};
+use sharpeyes::domain::schedule::spread;
 use sharpeyes::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, WatchMode,
 };
@@ -53,6 +54,7 @@ fn target(index: usize, url: &str, watch: WatchMode) -> Target {
         class: PointClass::Two,
         watch,
         stream: Some(url.parse().unwrap()),
+        main_stream: None,
         credential: None,
         path: vec![link("uplink")],
         needs: vec![link("uplink")],
@@ -292,6 +294,47 @@ async fn a_login_is_not_tried_again_once_another_look_has_held_it() {
     watching.holds.hold("camera", &fake.address.to_string(), Clock::system().now(), until);
     assert_eq!(cause(&watching.next().await), Some(Cause::WrongCredential));
     assert_eq!(Counts::of(&fake.counts.describes), 2, "one login, which was under way");
+    watching.stop().await;
+}
+
+/// A point whose first look at its main stream comes within half a second.
+fn with_main(sub: &Fake, main: &Fake) -> Target {
+    let first_round = settings().period * 12;
+    let index = (0..).find(|index| spread(code(*index).as_str(), first_round) < millis(500)).unwrap();
+    let main_stream = Some(main.url("main").parse().unwrap());
+    Target { main_stream, ..target(index, &sub.url("sub"), WatchMode::Patrol) }
+}
+
+#[tokio::test]
+async fn a_main_stream_is_measured_once_between_two_patrols() {
+    let (sub, main) = (Fake::start(Script::default()).await, Fake::start(Script::default()).await);
+    let mut watching = Watching::start(settings(), set([with_main(&sub, &main)]));
+    let look = watching.next_where(|observation| observation.look == Look::Main).await;
+    let Outcome::Video(measured) = &look.outcome else { panic!("{look:?}") };
+    assert_eq!(measured.size, Some(super::fake::SIZE));
+    assert!(look.ended.since(look.started) < millis(3_000), "{look:?}");
+    for _ in 0..3 {
+        let next = watching.next().await;
+        assert!(next.look == Look::Patrol && is_video(&next), "{next:?}");
+    }
+    assert_eq!((Counts::of(&main.counts.plays), Counts::of(&main.counts.teardowns)), (1, 1));
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_main_stream_that_refuses_the_login_is_asked_once_and_holds_nothing() {
+    let main = Fake::start(Script { needs_login: true, ..Script::default() }).await;
+    let sub = Fake::start(Script::default()).await;
+    let credential: Credential = admin("wrong");
+    let target = Target { credential: Some(Arc::new(credential)), ..with_main(&sub, &main) };
+    let mut watching = Watching::start(settings(), set([target]));
+    let look = watching.next_where(|observation| observation.look == Look::Main).await;
+    assert_eq!(cause(&look), Some(Cause::WrongCredential));
+    assert_eq!((Counts::of(&main.counts.describes), watching.held()), (2, vec![]), "one login");
+    for _ in 0..3 {
+        let next = watching.next().await;
+        assert!(next.look == Look::Patrol && is_video(&next), "{next:?}");
+    }
     watching.stop().await;
 }
 

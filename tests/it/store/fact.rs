@@ -11,6 +11,7 @@ fn fact(number: u32, from: i64, size: Option<(u32, u32)>, clock: ClockReading) -
         at: at(from),
         codec: Codec::H264,
         size,
+        main_size: None,
         frames_per_second: 12.5,
         clock,
         last_video_at: None,
@@ -22,7 +23,10 @@ async fn facts_hold_until_the_next_ones() {
     on_both(async |store: Store| {
         fill(&store).await;
         let small = fact(1, 100, Some((640, 360)), ClockReading::NotSeen);
-        let large = fact(1, 200, Some((1920, 1080)), ClockReading::ErrorMs(-5));
+        let large = PointFacts {
+            main_size: Some((2560, 1440)),
+            ..fact(1, 200, Some((1920, 1080)), ClockReading::ErrorMs(-5))
+        };
         let other = fact(4, 150, None, ClockReading::NotAWallClock);
         store.add_facts(&[small.clone(), large.clone(), other.clone()]).await.unwrap();
         store.add_facts(std::slice::from_ref(&small)).await.unwrap();

@@ -100,6 +100,7 @@ fn fact(number: u32, day: i64) -> PointFacts {
         at: at(day * DAY),
         codec: Codec::H264,
         size: Some((640, 360)),
+        main_size: None,
         frames_per_second: 25.0,
         clock: ClockReading::NotSeen,
         last_video_at: None,
