@@ -30,6 +30,7 @@ fn start(folder: &Path, url: &str) -> Process {
 /// The service must give up at once; gives what it said.
 fn refused(folder: &Path, url: &str) -> String {
     let mut process = start(folder, url);
+    process.wait_for_line("error: ", PATIENCE);
     let status = process.wait(PATIENCE);
     let said = process.output();
     assert_eq!(status.code(), Some(2), "{said}");

@@ -81,8 +81,7 @@ fn a_fleet_that_dies_ends_the_demo_and_is_named() {
     demo.process.wait_for_line("sharpeyes listens on", START);
     let killed = std::process::Command::new("kill").args(["-KILL", &demo.fleet().to_string()]).status();
     assert!(killed.unwrap().success());
+    demo.process.wait_for_line("the simulated fleet ended by itself", STOP);
     let status = demo.process.wait(STOP);
-    let said = demo.process.output();
-    assert_eq!(status.code(), Some(2), "{said}");
-    assert!(said.contains("the simulated fleet ended by itself"), "{said}");
+    assert_eq!(status.code(), Some(2), "{}", demo.process.output());
 }
