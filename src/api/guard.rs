@@ -93,7 +93,7 @@ impl Caller {
 
     /// Refuses a caller who may see one division only.
     pub(crate) fn needs_everything(&self) -> Result<(), ApiError> {
-        if self.scope == Scope::EVERYTHING { Ok(()) } else { Err(ApiError::OutsideScope) }
+        if self.scope == Scope::EVERYTHING { Ok(()) } else { Err(ApiError::WholeNetworkOnly) }
     }
 
     /// The division that a figure is about; a figure is never narrowed, because it would mean something else.

@@ -49,15 +49,19 @@ struct Scrape {
     gzip: Bytes,
 }
 
-/// Every series of the service in the Prometheus text format.
+/// Every series of the service in the Prometheus text format; only for callers who may see everything.
+///
+/// The answer is rendered once and shared, and a part of it would make every sum over it wrong: a token with a division
+/// is refused.
 #[utoipa::path(get, path = "/metrics", tag = "metrics", responses(
     (status = 200, content_type = "text/plain", body = String, description = "Prometheus text format 0.0.4"),
     AnyProblem))]
 pub(crate) async fn scrape(
     State(state): State<ApiState>,
-    _reader: Reader,
+    Reader(caller): Reader,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    caller.needs_everything()?;
     let gzip = state.scrapes().current(&state).await?;
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let mut response = if accepted.is_some_and(|accepted| accepted.contains("gzip")) {

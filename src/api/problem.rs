@@ -28,6 +28,9 @@ pub(crate) enum ApiError {
     /// The division asked for lies outside the token's division.
     #[error("the division lies outside the token's division")]
     OutsideScope,
+    /// What is asked for is about the whole network, and the token may see one division only.
+    #[error("this is about the whole network: it needs a token without a division")]
+    WholeNetworkOnly,
     /// A page of another site tried to act.
     #[error("requests from other sites are refused")]
     CrossSite,
@@ -81,7 +84,7 @@ impl ApiError {
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::OutsideScope => (StatusCode::FORBIDDEN, "outside_scope"),
+            Self::OutsideScope | Self::WholeNetworkOnly => (StatusCode::FORBIDDEN, "outside_scope"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_route"),

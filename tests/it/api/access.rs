@@ -96,7 +96,11 @@ async fn a_scoped_token_sees_nothing_of_the_other_county() {
     }
     let asked = service.get("/api/v1/points?division=230522", Some(&secret)).await;
     assert_eq!((asked.status, &asked.json()["code"]), (403, &"outside_scope".into()));
-    assert_eq!(service.get("/api/v1/audit", Some(&secret)).await.status, 403);
+    for whole in ["/metrics", "/api/v1/audit", "/api/v1/imports"] {
+        let answer = service.get(whole, Some(&secret)).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (403, &"outside_scope".into()), "{whole}");
+        assert!(answer.text().contains("a token without a division"), "{}", answer.text());
+    }
 }
 
 #[tokio::test]
