@@ -6,7 +6,7 @@ use crate::api::state::ApiState;
 use crate::telemetry;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -18,6 +18,8 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 /// An import of hundreds of thousands of rows takes minutes on a small machine.
 const IMPORT_DEADLINE: Duration = Duration::from_secs(600);
+/// When a client whose request was not served for want of something that comes back is to try again.
+const RETRY_AFTER_SECONDS: &str = "5";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Nothing comes from elsewhere, nothing may frame the page, nothing runs that is not our own file.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -91,8 +93,14 @@ fn write_problem(response: &mut Response, error: &ApiError, request_id: &str) {
     headers.remove(header::CONTENT_LENGTH);
     headers.extend(parts.headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if matches!(error, ApiError::Unauthenticated) {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    match error.kind().0 {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        _ => {}
     }
 }
 

@@ -3,8 +3,9 @@
 //! Every token is looked up in the store at every request, so that a revocation takes effect at once. While the store
 //! cannot be read, a token that was valid at its last lookup stays valid, so that `/metrics` and the lists go on.
 //!
-//! Without any token in the database the service listens on loopback only and serves every request as role `admin`: the
-//! first steps and the demo. Pages of other sites are kept out by the `Host` and `Sec-Fetch-Site` headers.
+//! Until the first token is made the service listens on loopback only and serves every request as role `admin`: the
+//! first steps and the demo. Pages of other sites are kept out by the `Host` and `Sec-Fetch-Site` headers. Once a token
+//! was made, every request needs one for good: revoking the last token closes the service, it does not open it.
 
 use crate::api::problem::ApiError;
 use crate::api::state::ApiState;
@@ -29,7 +30,7 @@ const REMEMBERED: usize = 1_024;
 /// Why the service may not listen on an address.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Not loopback, and nobody could log in.
+    /// Not loopback, and everyone could do everything.
     #[error(
         "{listen} is not loopback and no API token exists: create one with `sharpeyes token add --name NAME --role admin`, or listen on 127.0.0.1"
     )]
@@ -45,15 +46,15 @@ pub enum ListenError {
 /// Whether requests need a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarding {
-    /// A token exists: every request needs one.
+    /// A token was made: every request needs a valid one.
     Tokens,
-    /// No token exists and the address is loopback: every request is served as role `admin`. Say so at start-up.
+    /// No token was ever made and the address is loopback: every request is served as role `admin`. Say so at start-up.
     LoopbackOpen,
 }
 
-/// Refuses an address that is not loopback while no token exists. Call it before listening.
+/// Refuses an address that is not loopback until a token is made. Call it before listening.
 pub async fn check_listen(store: &Store, listen: SocketAddr) -> Result<Guarding, ListenError> {
-    if store.valid_token_count().await? > 0 {
+    if store.token_count().await? > 0 {
         Ok(Guarding::Tokens)
     } else if listen.ip().is_loopback() {
         Ok(Guarding::LoopbackOpen)
@@ -86,7 +87,7 @@ impl Caller {
         Self { name: LOCAL.to_owned(), role: Role::Admin, scope: Scope::EVERYTHING }
     }
 
-    /// Whether no token exists and the request came from this machine.
+    /// Whether no token was ever made and the request came from this machine.
     pub(crate) fn is_local(&self) -> bool {
         self.name == LOCAL
     }
@@ -166,13 +167,11 @@ async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiEr
         return state.remembered().find(&state.inputs().store, &TokenHash::of(secret)).await;
     }
     let listens_on_loopback = state.inputs().settings.server.listen.ip().is_loopback();
-    let asked_for_loopback =
-        headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_none_or(is_loopback_name);
-    if listens_on_loopback && asked_for_loopback && state.inputs().store.valid_token_count().await? == 0 {
-        Ok(Caller::local())
-    } else {
-        Err(ApiError::Unauthenticated)
+    if !listens_on_loopback || state.inputs().store.token_count().await? > 0 {
+        return Err(ApiError::Unauthenticated);
     }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_loopback_name) { Ok(Caller::local()) } else { Err(ApiError::ForeignHost) }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

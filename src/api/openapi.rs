@@ -33,7 +33,7 @@ pub(crate) fn frame() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Health and coverage of a village camera network. Lists are keyset pages `{items, next}`; errors are \
-             RFC 9457 problems with a stable `code`. Without a token in the database, requests from loopback are \
+             RFC 9457 problems with a stable `code`. Until the first token is made, requests from loopback are \
              served as role admin.",
         ))
         .contact(Some(ContactBuilder::new().name(Some("sharpeyes")).build()))

@@ -22,6 +22,9 @@ pub(crate) enum ApiError {
     /// No valid token.
     #[error("a valid bearer token is needed")]
     Unauthenticated,
+    /// No token was ever made, and the request names another host than this machine: a page that rebinds its name.
+    #[error("without a token this service answers to 127.0.0.1, [::1] and localhost only")]
+    ForeignHost,
     /// The token's role is too weak.
     #[error("the token's role does not permit this")]
     Forbidden,
@@ -64,7 +67,7 @@ pub(crate) enum ApiError {
     #[error("the request took too long")]
     TimedOut,
     /// The database cannot be used now.
-    #[error("the database is not available")]
+    #[error("the database is not available; try again in a moment")]
     Store(#[source] Arc<StoreError>),
     /// A fault of ours.
     #[error("an internal fault")]
@@ -82,7 +85,7 @@ impl ApiError {
         match self {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable"),
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::Unauthenticated | Self::ForeignHost => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OutsideScope | Self::WholeNetworkOnly => (StatusCode::FORBIDDEN, "outside_scope"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),

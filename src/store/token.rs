@@ -11,7 +11,7 @@ const LIST: &str =
     "SELECT name, role, division, created_ms, revoked_ms FROM token ORDER BY created_ms, name LIMIT 1000";
 const FIND: &str =
     "SELECT name, role, division, created_ms, revoked_ms FROM token WHERE hash = $1 AND revoked_ms IS NULL";
-const COUNT_VALID: &str = "SELECT COUNT(*) FROM token WHERE revoked_ms IS NULL";
+const COUNT: &str = "SELECT COUNT(*) FROM token";
 const REVOKE: &str = "UPDATE token SET revoked_ms = $2 WHERE name = $1 AND revoked_ms IS NULL";
 
 /// What a secret token looks like in the store: lower-case hex of its SHA-256.
@@ -78,9 +78,9 @@ impl Store {
         row.map(token).transpose()
     }
 
-    /// How many tokens are valid.
-    pub async fn valid_token_count(&self) -> Result<i64, StoreError> {
-        on_pool!(&self.db, pool => sqlx::query_scalar(COUNT_VALID).fetch_one(pool).await)
+    /// How many tokens were ever made, revoked ones too.
+    pub async fn token_count(&self) -> Result<i64, StoreError> {
+        on_pool!(&self.db, pool => sqlx::query_scalar(COUNT).fetch_one(pool).await)
             .map_err(StoreError::at("count the tokens"))
     }
 

@@ -262,7 +262,7 @@ pub fn targets_changed(version: i64, changed_count: usize, removed_count: usize)
 /// The service is open to everyone on this machine.
 pub fn served_without_token(listen: SocketAddr) {
     tracing::warn!(
-        "no API token exists: everyone on this machine may do everything at http://{listen}; \
+        "no API token was made yet: everyone on this machine may do everything at http://{listen}; \
          create one with `sharpeyes token add`"
     );
 }

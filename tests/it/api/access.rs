@@ -32,13 +32,35 @@ async fn a_revoked_token_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn revoking_the_last_token_closes_the_service() {
+    let service = Service::start().await;
+    let secret = service.token("only", Role::Admin, None).await;
+    assert!(service.store.revoke_token("only", TAKEN).await.unwrap());
+    for token in [None, Some(&*secret)] {
+        assert_eq!(service.get("/api/v1/points", token).await.status, 401);
+    }
+    let anywhere = "0.0.0.0:8080".parse().unwrap();
+    assert_eq!(check_listen(&service.store, anywhere).await.unwrap(), Guarding::Tokens);
+}
+
+#[tokio::test]
+async fn while_the_store_is_lost_a_request_without_a_token_is_told_to_come_back() {
+    let service = Service::start().await;
+    service.store.close().await;
+    let answer = service.get("/api/v1/points", None).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &"store_unavailable".into()));
+    assert_eq!(answer.headers["retry-after"], "5");
+}
+
+#[tokio::test]
 async fn a_known_token_still_works_while_the_store_is_lost() {
     let service = Service::start().await;
     let secret = service.token("known", Role::Read, None).await;
     assert_eq!(service.get("/metrics", Some(&secret)).await.status, 200);
     service.store.close().await;
     assert_eq!(service.get("/metrics", Some(&secret)).await.status, 200);
-    assert_eq!(service.get("/api/v1/points", Some("se_unknown")).await.status, 503);
+    let unknown = service.get("/api/v1/points", Some("se_unknown")).await;
+    assert_eq!((unknown.status, &*unknown.headers["retry-after"]), (503, "5"));
     let ready = service.get("/readyz", None).await;
     assert_eq!(ready.status, 503);
     assert!(
@@ -134,6 +156,8 @@ async fn a_page_of_another_site_can_neither_act_nor_rebind_its_name() {
     assert_eq!((crossed.status, &crossed.json()["code"]), (403, &"cross_site".into()));
     let rebound = service.ask("GET", "/api/v1/points", None, &[("host", "evil.example")], b"").await;
     assert_eq!(rebound.status, 401);
+    assert!(rebound.text().contains("127.0.0.1, [::1] and localhost only"), "{}", rebound.text());
+    assert_eq!(service.ask("GET", "/api/v1/points", None, &[("host", "")], b"").await.status, 401);
 }
 
 #[tokio::test]
