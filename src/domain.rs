@@ -38,6 +38,7 @@ pub mod place;
 pub mod point;
 pub mod record;
 pub mod schedule;
+pub mod secret;
 pub mod site;
 pub mod sps;
 pub mod state;

@@ -1,5 +1,6 @@
 //! Points: one camera channel each, the unit of every figure.
 
+use crate::domain::secret::has_password_key;
 use crate::domain::site::Position;
 use crate::domain::{DivisionCode, GridCode, PlaceCode, PointCode, SiteCode, Timestamp, Window};
 use std::fmt;
@@ -85,7 +86,8 @@ impl WatchMode {
 
 /// An `rtsp://` or `rtsps://` address without user and password.
 ///
-/// Credentials never live in addresses, so the type cannot hold them and is safe to print.
+/// Credentials never live in addresses, so the type cannot hold them and is safe to print. Some makers take them as keys
+/// of the path or query (Xiongmai `/user=admin&password=..`); such an address is refused alike.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StreamUrl(url::Url);
 
@@ -103,7 +105,7 @@ pub enum StreamUrlError {
     Host,
     /// Holds a user or password.
     #[error(
-        "stream address holds a user or password; put them in the credentials file and name the entry in `credential`"
+        "stream address holds a user or password; leave them out, put them in the credentials file and name the entry in `credential`"
     )]
     Credentials,
 }
@@ -146,7 +148,8 @@ impl FromStr for StreamUrl {
         if url.host_str().unwrap_or("").is_empty() {
             return Err(StreamUrlError::Host);
         }
-        if !url.username().is_empty() || url.password().is_some() {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if has_user || has_password_key(&url[url::Position::BeforePath..]) {
             return Err(StreamUrlError::Credentials);
         }
         Ok(Self(url))
@@ -300,6 +303,10 @@ mod tests {
         check("rtsps://10.1.2.3:322/cam/realmonitor?channel=1&subtype=1", Ok(()));
         check("rtsp://admin:secret@10.1.2.3/stream1", Err(StreamUrlError::Credentials));
         check("rtsp://admin@10.1.2.3/stream1", Err(StreamUrlError::Credentials));
+        let in_path = "rtsp://10.1.2.3/user=admin&Password=secret&channel=1&stream=0.sdp";
+        check(in_path, Err(StreamUrlError::Credentials));
+        check("rtsp://10.1.2.3/live?channel=1&PWD=secret", Err(StreamUrlError::Credentials));
+        check("rtsp://pwd:554/live", Ok(()));
         check("http://10.1.2.3/", Err(StreamUrlError::Scheme));
         check("10.1.2.3", Err(StreamUrlError::Malformed));
     }

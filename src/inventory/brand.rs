@@ -84,7 +84,7 @@ impl Brands {
             },
             |near| format!("did you mean `{near}`?"),
         );
-        Wrong::new(format!("brand `{wanted}` is unknown"), right)
+        Wrong::new("is an unknown brand", right)
     }
 }
 

@@ -7,6 +7,7 @@ mod instant;
 
 use crate::domain::link::LinkTarget;
 use crate::domain::point::{StreamUrl, StreamUrlError};
+use crate::domain::secret::may_hold_password;
 use crate::domain::{CodeError, DivisionCode, DivisionLevel, GridCode, PointCode, RecordKind};
 use crate::inventory::fault::Wrong;
 use jiff::tz::TimeZone;
@@ -218,9 +219,10 @@ fn device_type(digits: &str) -> &'static str {
     }
 }
 
+/// Codes are repeated in messages, so that a text which may hold a password is none.
 fn opaque(text: &str) -> Result<&str, Wrong> {
-    let right = "write up to 64 characters without blanks, commas and semicolons";
-    let is_code = text.parse::<GridCode>().is_ok();
+    let right = "write up to 64 characters without blanks, commas, semicolons and @";
+    let is_code = text.parse::<GridCode>().is_ok() && !may_hold_password(text);
     if is_code && !text.contains(is_separator) { Ok(text) } else { Err(Wrong::new("is no code", right)) }
 }
 
@@ -327,7 +329,7 @@ fn stream(text: &str) -> Result<Value, Wrong> {
         }
         StreamUrlError::Credentials => Wrong::new(
             "stream address holds a user or password",
-            "put them in the credentials file and name the entry in column `credential`",
+            "leave them out, put them in the credentials file and name the entry in column `credential`",
         ),
     })
 }

@@ -1,5 +1,6 @@
 //! One thing that is wrong with a file, told so that its owner can set it right.
 
+use crate::domain::secret::may_hold_password;
 use serde::Serialize;
 use std::fmt;
 
@@ -56,14 +57,13 @@ impl Fault {
         Self { column: Some(column.to_owned()), ..self }
     }
 
-    /// Repeats the value, shortened; an address with a user in it is withheld.
+    /// Repeats the value, shortened; one that may hold a password is withheld.
     pub(crate) fn with_value(self, value: &str) -> Self {
-        let may_hold_password = value.contains("://") && value.contains('@');
         let mut shown: String = value.chars().take(SHOWN_CHARS).collect();
         if shown.len() < value.len() {
             shown.push('…');
         }
-        Self { value: (!may_hold_password && !value.is_empty()).then_some(shown), ..self }
+        Self { value: (!may_hold_password(value) && !value.is_empty()).then_some(shown), ..self }
     }
 }
 
@@ -95,10 +95,14 @@ mod tests {
                 .in_column("name")
                 .with_value(value)
         };
-        assert_eq!(
-            fault("rtsp://admin:secret@10.1.2.3/").to_string(),
-            "points.csv, row 3, column `name`: bad; good"
-        );
+        for value in [
+            "rtsp://admin:secret@10.1.2.3/",
+            "admin:secret@10.1.2.3",
+            "rtsp://10.1.2.3/user=admin&password=secret",
+        ] {
+            let told = fault(value).to_string();
+            assert_eq!(told, "points.csv, row 3, column `name`: bad; good", "{value}");
+        }
         assert_eq!(fault("x").to_string(), "points.csv, row 3, column `name`, value `x`: bad; good");
         assert_eq!(fault(&"长".repeat(61)).value, Some(format!("{}…", "长".repeat(60))));
     }

@@ -1,6 +1,7 @@
 //! The header of a table: which column holds what, under titles, merged cells and a second language.
 
 use crate::config::nearest::nearest;
+use crate::domain::secret::may_hold_password;
 use crate::inventory::TableKind;
 use crate::inventory::column::{Column, plain};
 use crate::inventory::fault::{Fault, Wrong};
@@ -106,7 +107,10 @@ impl Header {
             let known = rows.iter().skip(first).chain(rows.iter().take(first)).filter_map(text);
             let slot = known.clone().find_map(|name| slot(kind, &name)).or_else(|| {
                 let name = known.take(rows.len().saturating_sub(first)).find(|name| !name.is_empty())?;
-                self.faults.push(fault(unknown(kind, &name), &name));
+                // A row of data that is taken for the header must not tell its secrets.
+                let is_secret = kind == TableKind::Credentials || may_hold_password(&name);
+                let shown = if is_secret { column_letters(index) } else { name.clone() };
+                self.faults.push(fault(unknown(kind, &name), &shown));
                 Some(Slot::Unknown)
             });
             let slot = slot.unwrap_or(Slot::Nameless);

@@ -120,7 +120,7 @@ impl Importer {
                     if let Err(wrong) = self.read_cell(&mut edit, column, cell) {
                         edit.refused.push(column.name);
                         let fault = Fault::of_source(label, wrong).in_row(row.number).in_column(shown);
-                        let is_secret = matches!(column.cell, Cell::Secret);
+                        let is_secret = kind == TableKind::Credentials;
                         self.report.blame(fault.with_value(if is_secret { "" } else { cell.shown().trim() }));
                     }
                 }
@@ -188,7 +188,8 @@ impl Importer {
             let wrong = format!("is already in row {} of {}", first.row, first.label);
             let fault =
                 Fault::of_source(label, Wrong::new(wrong, "keep one of the two rows")).in_row(edit.row);
-            self.report.blame(fault.in_column(key.name).with_value(code));
+            let is_secret = kind == TableKind::Credentials;
+            self.report.blame(fault.in_column(key.name).with_value(if is_secret { "" } else { code }));
             return false;
         }
         self.seen.insert((kind, code.clone()), origin);

@@ -8,6 +8,7 @@ use crate::domain::grid::{Grid, GridKind, Leader};
 use crate::domain::link::{Link, LinkKind, Redundancy};
 use crate::domain::place::{Place, PlaceKind};
 use crate::domain::point::{CatalogueRecord, Point};
+use crate::domain::secret::may_hold_password;
 use crate::domain::site::{Datum, Position, Site};
 use crate::domain::{PointClass, PointStatus, Timestamp, WatchMode};
 use crate::store::StoreError;
@@ -172,7 +173,8 @@ table!(
 
 /// Parses a stored text; a text that does not parse was not written by this version.
 fn parsed<T: FromStr>(what: &'static str, text: &str) -> Result<T, StoreError> {
-    text.parse().map_err(|_error: T::Err| StoreError::Corrupt { what, value: text.to_owned() })
+    let shown = if may_hold_password(text) { "(withheld)" } else { text };
+    text.parse().map_err(|_error: T::Err| StoreError::Corrupt { what, value: shown.to_owned() })
 }
 
 fn parsed_if<T: FromStr>(what: &'static str, text: Option<&String>) -> Result<Option<T>, StoreError> {

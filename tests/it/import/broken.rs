@@ -116,7 +116,7 @@ const CODES: &[Broken] = &[
         file: "grids.csv",
         text: "code,name\nG 2,二\n",
         expected: "grids.csv, row 2, column `code`, value `G 2`: is no code; \
-                write up to 64 characters without blanks, commas and semicolons",
+                write up to 64 characters without blanks, commas, semicolons and @",
     },
     Broken {
         file: "grids.csv",
@@ -237,7 +237,25 @@ const VALUES: &[Broken] = &[
         file: "points.csv",
         text: "code,sub_stream\n23052100001320000001,rtsp://admin:geheim@10.1.2.3/\n",
         expected: "points.csv, row 2, column `sub_stream`: stream address holds a user or password; \
-                put them in the credentials file and name the entry in column `credential`",
+                leave them out, put them in the credentials file and name the entry in column `credential`",
+    },
+    Broken {
+        file: "points.csv",
+        text: "code,sub_stream\n23052100001320000001,rtsp://10.1.2.3/user=admin&PassWord=geheim&channel=1\n",
+        expected: "points.csv, row 2, column `sub_stream`: stream address holds a user or password; \
+                leave them out, put them in the credentials file and name the entry in column `credential`",
+    },
+    Broken {
+        file: "points.csv",
+        text: "code,grid\n23052100001320000001,admin:geheim@10.1.2.3\n",
+        expected: "points.csv, row 2, column `grid`: is no code; \
+                write up to 64 characters without blanks, commas, semicolons and @",
+    },
+    Broken {
+        file: "places.csv",
+        text: "code,rtsp://admin:geheim@10.1.2.3/\nP1,x\n",
+        expected: "places.csv, row 1, column `B`: unknown column; \
+                remove it, or use one of code, name, village, kind, required",
     },
     Broken {
         file: "points.csv",
@@ -248,7 +266,7 @@ const VALUES: &[Broken] = &[
     Broken {
         file: "points.csv",
         text: "code,brand,host\n23052100001320000001,hikvison,10.1.2.3\n",
-        expected: "points.csv, row 2, column `brand`, value `hikvison`: brand `hikvison` is unknown; \
+        expected: "points.csv, row 2, column `brand`, value `hikvison`: is an unknown brand; \
                 did you mean `hikvision`?",
     },
     Broken {

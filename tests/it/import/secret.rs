@@ -53,6 +53,31 @@ async fn nothing_that_is_told_or_stored_holds_a_secret() {
 }
 
 #[tokio::test]
+async fn a_faulty_file_tells_no_secret() {
+    let bench = Bench::village().await;
+    for (file, text) in [
+        // Without a header, with a word that could be one.
+        ("credentials.csv", "village,user,s3cret\n"),
+        ("credentials.csv", "name,username,password\n,admin,s3cret\n"),
+        ("credentials.csv", "name,username,password\ns3cret word,admin,\n"),
+        ("credentials.csv", "name,username,password\ns3cret,a,b\ns3cret,a,b\n"),
+        ("points.csv", "code,sub_stream\n23052100001320000001,rtsp://admin:s3cret@10.1.2.3/\n"),
+        ("points.csv", "code,host\n23052100001320000001,admin:s3cret@10.1.2.3\n"),
+        ("points.csv", "code,brand\n23052100001320000001,admin:s3cret@10.1.2.3\n"),
+        ("points.csv", "code,brand,host\n23052100001320000001,pwd=s3cret,10.1.2.3\n"),
+        ("points.csv", "code,grid\n23052100001320000001,admin:s3cret@10.1.2.3\n"),
+        ("links.csv", "code,kind,division,parents\nL-1,village,230521100201,admin:s3cret@10.1.2.3\n"),
+        ("links.csv", "code,target\nL-1,tcp://admin:s3cret@10.1.2.3:80\n"),
+        ("sites.csv", "code,longitude\nS1,/user=admin_password=s3cret_channel=1\n"),
+    ] {
+        let report = bench.run(bench.request(sources(&[(file, text)]), Mode::Apply)).await;
+        assert!(report.is_refused(), "{text}");
+        let told = format!("{:?}{:?}", report.faults, report.notes);
+        assert!(!told.contains("s3cret"), "{text}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_credentials_twice_change_nothing_and_one_half_can_be_kept() {
     let bench = Bench::new().await;
     bench.import(&[("credentials.csv", CREDENTIALS)]).await;
