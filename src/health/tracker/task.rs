@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// Snapshots are published this often at most.
 const SNAPSHOT_STEP: Duration = Duration::from_millis(250);
+
+/// The picture of a network in which nothing changes is published anew after this time.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// Findings decided together.
 const BATCH: usize = 256;
 /// Records that wait for the writer before no more findings are taken; a restart of 100 000 points fits.
@@ -60,7 +63,7 @@ pub struct TrackerOutputs {
     pub orders_to_ingest: mpsc::Sender<Order>,
     /// To the link prober: probes wanted now.
     pub orders_to_links: mpsc::Sender<Order>,
-    /// The live picture, at most every 250 ms.
+    /// The live picture, at most every 250 ms and at least every 5 s.
     pub snapshot: watch::Sender<Arc<Snapshot>>,
     /// Every change as it is decided; slow listeners miss the oldest.
     pub changes: broadcast::Sender<Arc<Transition>>,
@@ -124,6 +127,7 @@ struct Task {
     records: VecDeque<Record>,
     to_ingest: VecDeque<Order>,
     to_links: VecDeque<Order>,
+    published: Timestamp,
 }
 
 impl Task {
@@ -151,6 +155,7 @@ impl Task {
             records: VecDeque::new(),
             to_ingest: VecDeque::new(),
             to_links: VecDeque::new(),
+            published: now,
         };
         task.carry();
         task.publish();
@@ -174,9 +179,12 @@ impl Task {
         self.carry();
     }
 
+    /// Publishes what changed, and now and then what did not: the age of the picture is the tracker's sign of life.
     fn publish(&mut self) {
-        if self.tracker.is_dirty() {
-            let snapshot = self.tracker.snapshot(self.clock.now());
+        let now = self.clock.now();
+        if self.tracker.is_dirty() || now.since(self.published) >= SIGN_OF_LIFE {
+            self.published = now;
+            let snapshot = self.tracker.snapshot(now);
             self.outputs.snapshot.send_replace(Arc::new(snapshot));
         }
     }

@@ -102,6 +102,17 @@ async fn a_leap_of_the_clock_is_told_and_not_followed() {
 }
 
 #[tokio::test]
+async fn a_quiet_network_is_published_again_as_a_sign_of_life() {
+    let mut ends = started("V*=1", 64);
+    for _ in 0..5 {
+        let sequence = ends.snapshot.borrow_and_update().sequence;
+        ends.clock.advance(Duration::from_secs(5));
+        let again = ends.snapshot.wait_for(|snapshot| snapshot.sequence > sequence);
+        timeout(Duration::from_secs(5), again).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_does_not_stop_the_tracker() {
     let mut ends = started("V*=9", 1);
     ends.clock.advance(Duration::from_secs(1));
