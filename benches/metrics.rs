@@ -115,6 +115,8 @@ fn inputs(
         orders: mpsc::channel(1).0,
         holds: Holds::default(),
         writer: watch::channel(Default::default()).1,
+        scheduler: watch::channel(Default::default()).1,
+        upkeep: watch::channel(Default::default()).1,
         clock,
         settings: Arc::new(Settings::default()),
     }

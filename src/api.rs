@@ -30,6 +30,7 @@ mod sd;
 mod site;
 mod state;
 mod summary;
+mod system;
 mod tally;
 mod time;
 mod timeline;
@@ -89,6 +90,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(sd::prometheus))
         .routes(routes!(event::stream))
         .routes(routes!(metrics::scrape))
+        .routes(routes!(system::system))
         .routes(routes!(live::healthz))
         .routes(routes!(live::readyz))
 }

@@ -102,6 +102,8 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
         },
         holds: Holds::default(),
         writer,
+        scheduler: watch::channel(Default::default()).1,
+        upkeep: watch::channel(Default::default()).1,
         clock,
         settings: Arc::new(settings),
     });

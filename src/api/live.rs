@@ -1,11 +1,16 @@
 //! Signs of life: `/healthz` tells that the process answers, `/readyz` what is still missing for it to do its work.
 
 use crate::api::state::ApiState;
+use crate::domain::Timestamp;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::time::Duration;
+
+/// A worker whose last sign of life is this old stands still: each gives one every few seconds.
+const STALE: Duration = Duration::from_secs(30);
 
 /// The process answers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -39,8 +44,10 @@ pub(crate) enum Missing {
     Store,
     /// The writer could not commit its last batch; what it holds is written when it can again.
     Writer,
-    /// The tracker has not published a picture yet.
+    /// The tracker publishes no picture, or none any more.
     Tracker,
+    /// The scheduler shows no sign of life, or none any more.
+    Scheduler,
     /// Not every watched point was looked at since the start.
     FirstRound,
     /// The clock is behind what is kept, so that changes are dated later than they are, or it leapt so far ahead that it is not
@@ -54,21 +61,26 @@ pub(crate) enum Missing {
     (status = 503, body = Readiness, description = "Something is missing"),
 ))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
-    let store_answers = state.inputs().store.ping().await.is_ok();
-    let writer_commits = state.inputs().writer.borrow().healthy;
-    let (sequence, first_round_done, clock_in_doubt) = {
-        let snapshot = state.inputs().snapshot.borrow();
-        (snapshot.sequence, snapshot.first_round_done, snapshot.clock_in_doubt)
-    };
-    let missing = missing([store_answers, writer_commits, sequence > 0, first_round_done, !clock_in_doubt]);
+    let inputs = state.inputs();
+    let store_answers = inputs.store.ping().await.is_ok();
+    let writer_commits = inputs.writer.borrow().healthy;
+    let snapshot = inputs.snapshot.borrow().clone();
+    let lives = |sign: Timestamp| inputs.clock.now().since(sign) < STALE;
+    let missing = missing([
+        (Missing::Store, store_answers),
+        (Missing::Writer, writer_commits),
+        (Missing::Tracker, lives(snapshot.taken)),
+        (Missing::Scheduler, lives(inputs.scheduler.borrow().taken)),
+        (Missing::FirstRound, snapshot.first_round_done),
+        (Missing::Clock, !snapshot.clock_in_doubt),
+    ]);
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready: missing.is_empty(), missing })).into_response()
 }
 
-/// Names what is not there, in the order store, writer, tracker, first round, clock.
-fn missing(is_there: [bool; 5]) -> Vec<Missing> {
-    let parts = [Missing::Store, Missing::Writer, Missing::Tracker, Missing::FirstRound, Missing::Clock];
-    parts.into_iter().zip(is_there).filter_map(|(part, is_there)| (!is_there).then_some(part)).collect()
+/// Names the parts that are not there.
+fn missing<const N: usize>(parts: [(Missing, bool); N]) -> Vec<Missing> {
+    parts.into_iter().filter_map(|(part, is_there)| (!is_there).then_some(part)).collect()
 }
 
 #[cfg(test)]
@@ -77,9 +89,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(missing([true; 5]), []);
-        assert_eq!(missing([false, true, true, false, true]), [Missing::Store, Missing::FirstRound]);
-        assert_eq!(missing([true, false, false, true, true]), [Missing::Writer, Missing::Tracker]);
-        assert_eq!(missing([true, true, true, true, false]), [Missing::Clock]);
+        assert_eq!(missing([(Missing::Store, true), (Missing::Clock, true)]), []);
+        let parts = [(Missing::Store, false), (Missing::Writer, true), (Missing::FirstRound, false)];
+        assert_eq!(missing(parts), [Missing::Store, Missing::FirstRound]);
     }
 }

@@ -12,8 +12,10 @@ use crate::config::Settings;
 use crate::coverage::CoverageContext;
 use crate::domain::{Exclusion, Inventory, Order, Transition};
 use crate::health::snapshot::Snapshot;
+use crate::ingest::SchedulerStatus;
 use crate::ingest::credential::Holds;
 use crate::store::audit::AuditNote;
+use crate::store::upkeep::UpkeepStatus;
 use crate::store::{Store, WriterStatus};
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +47,10 @@ pub struct ApiInputs {
     pub holds: Holds,
     /// How the store's writer is.
     pub writer: watch::Receiver<WriterStatus>,
+    /// How the scheduler of the looks is.
+    pub scheduler: watch::Receiver<SchedulerStatus>,
+    /// What upkeep did last.
+    pub upkeep: watch::Receiver<UpkeepStatus>,
     /// The time.
     pub clock: Clock,
     /// The settings.

@@ -147,6 +147,8 @@ struct Followed {
     snapshot: watch::Sender<Arc<Snapshot>>,
     changes: broadcast::Sender<Arc<Transition>>,
     writer: watch::Sender<WriterStatus>,
+    scheduler: watch::Sender<SchedulerStatus>,
+    upkeep: watch::Sender<UpkeepStatus>,
 }
 
 impl Followed {
@@ -157,6 +159,8 @@ impl Followed {
             snapshot: watch::Sender::new(Arc::default()),
             changes: broadcast::Sender::new(CHANGES),
             writer: watch::Sender::new(WriterStatus::default()),
+            scheduler: watch::Sender::new(SchedulerStatus::default()),
+            upkeep: watch::Sender::new(UpkeepStatus::default()),
         }
     }
 }
@@ -223,7 +227,8 @@ impl Parts {
         let (to_links, link_orders) = mpsc::channel(ORDERS);
         let face = self.start_face(&followed, to_ingest.clone(), listener);
         let keepers = self.start_keepers(&followed, recorded);
-        let watchers = self.start_watchers(&running, findings, ingest_orders, link_orders);
+        let status = followed.scheduler.clone();
+        let watchers = self.start_watchers(&running, findings, (ingest_orders, link_orders), status);
         let inputs = TrackerInputs {
             findings: found,
             inventory: followed.inventory.subscribe(),
@@ -251,8 +256,8 @@ impl Parts {
         &self,
         running: &Running,
         findings: mpsc::Sender<Finding>,
-        ingest_orders: mpsc::Receiver<Order>,
-        link_orders: mpsc::Receiver<Order>,
+        (ingest_orders, link_orders): (mpsc::Receiver<Order>, mpsc::Receiver<Order>),
+        status: watch::Sender<SchedulerStatus>,
     ) -> Group {
         let mut watchers = Group::new();
         let inputs = SchedulerInputs {
@@ -263,7 +268,6 @@ impl Parts {
             clock: self.clock.clone(),
             holds: self.holds.clone(),
         };
-        let status = watch::Sender::new(SchedulerStatus::default());
         let to_tracker = findings.clone();
         watchers.start("scheduler", |cancel| scheduler::run(inputs, to_tracker, status, cancel));
         let (links, settings) = (running.links.subscribe(), self.settings.watch.clone());
@@ -282,7 +286,7 @@ impl Parts {
             writer::run(store, clock, records, &settings, status, cancel).await;
         });
         let (store, clock, settings) = (self.store.clone(), self.clock.clone(), self.settings.store.clone());
-        let (calendar, status) = (self.calendar.clone(), watch::Sender::new(UpkeepStatus::default()));
+        let (calendar, status) = (self.calendar.clone(), followed.upkeep.clone());
         keepers.start("upkeep", |cancel| async move {
             upkeep::run(store, clock, calendar, &settings, status, cancel).await;
         });
@@ -310,6 +314,8 @@ impl Parts {
             imports: self.imports.clone(),
             holds: self.holds.clone(),
             writer: followed.writer.subscribe(),
+            scheduler: followed.scheduler.subscribe(),
+            upkeep: followed.upkeep.subscribe(),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
         });

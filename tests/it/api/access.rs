@@ -6,6 +6,7 @@ use sharpeyes::api::guard::{Guarding, ListenError, check_listen};
 use sharpeyes::config::Settings;
 use sharpeyes::domain::access::Role;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn without_a_token_loopback_is_open_and_with_one_it_is_guarded() {
@@ -78,6 +79,38 @@ async fn readiness_names_what_is_missing() {
     service.snapshot.send_replace(Arc::default());
     let ready = service.get("/readyz", None).await;
     assert_eq!((ready.status, &ready.json()["missing"]), (503, &json!(["writer", "tracker", "first_round"])));
+}
+
+#[tokio::test]
+async fn a_worker_that_stands_still_makes_the_service_not_ready() {
+    let service = Service::start().await;
+    service.clock.advance(Duration::from_secs(29));
+    assert_eq!(service.get("/readyz", None).await.status, 200);
+    service.clock.advance(Duration::from_secs(1));
+    let ready = service.get("/readyz", None).await;
+    assert_eq!((ready.status, &ready.json()["missing"]), (503, &json!(["tracker", "scheduler"])));
+    service.scheduler.send_modify(|status| status.taken = service.clock.now());
+    assert_eq!(service.get("/readyz", None).await.json()["missing"], json!(["tracker"]));
+}
+
+#[tokio::test]
+async fn the_system_tells_how_each_worker_is() {
+    let service = Service::start().await;
+    service.scheduler.send_modify(|status| {
+        (status.points, status.waiting, status.lag) = (960, 7, Duration::from_millis(1_500));
+    });
+    service.writer.send_modify(|status| {
+        (status.healthy, status.last_error_operation) = (false, Some("commit a batch"));
+    });
+    service.upkeep.send_modify(|status| status.last_run = Some(TAKEN));
+    let system = service.get("/api/v1/system", None).await.json();
+    let taken = &json!("2026-09-21T14:13:20Z");
+    assert_eq!((&system["tracker"]["taken"], &system["upkeep"]["last_run"]), (taken, taken));
+    let scheduler = &system["scheduler"];
+    assert_eq!((&scheduler["waiting"], &scheduler["lag_ms"]), (&json!(7), &json!(1_500)));
+    assert_eq!(system["writer"]["failed_operation"], "commit a batch");
+    service.snapshot.send_replace(Arc::default());
+    assert_eq!(service.get("/api/v1/system", None).await.json()["tracker"]["taken"], json!(null));
 }
 
 #[tokio::test]

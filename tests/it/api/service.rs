@@ -18,9 +18,11 @@ use sharpeyes::domain::{
     Transition, WatchMode,
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
+use sharpeyes::ingest::SchedulerStatus;
 use sharpeyes::ingest::credential::Holds;
 use sharpeyes::inventory::brand::Brands;
 use sharpeyes::store::token::{Token, TokenHash};
+use sharpeyes::store::upkeep::UpkeepStatus;
 use sharpeyes::store::{Store, WriterStatus};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,6 +54,9 @@ pub(super) struct Service {
     pub(super) snapshot: watch::Sender<Arc<Snapshot>>,
     pub(super) inventory: watch::Sender<Arc<Inventory>>,
     pub(super) writer: watch::Sender<WriterStatus>,
+    pub(super) scheduler: watch::Sender<SchedulerStatus>,
+    pub(super) upkeep: watch::Sender<UpkeepStatus>,
+    pub(super) clock: Clock,
     pub(super) holds: Holds,
     pub(super) cancel: CancellationToken,
     _tasks: JoinSet<()>,
@@ -92,6 +97,9 @@ impl Service {
         let (inventory, inventory_seen) = watch::channel(inventory);
         let (exclusions, exclusions_seen) = watch::channel(Arc::default());
         let (writer, writer_seen) = watch::channel(WriterStatus::default());
+        let looking = SchedulerStatus { taken: TAKEN, ..SchedulerStatus::default() };
+        let (scheduler, scheduler_seen) = watch::channel(looking);
+        let (upkeep, upkeep_seen) = watch::channel(UpkeepStatus::default());
         let (orders, orders_seen) = mpsc::channel(4);
         let changes = broadcast::Sender::new(1_024);
         let clock = Clock::manual(TAKEN);
@@ -105,10 +113,12 @@ impl Service {
             exclusions,
             orders,
             writer: writer_seen,
+            scheduler: scheduler_seen,
+            upkeep: upkeep_seen,
             coverage,
             imports: import_settings(folder.path()),
             holds: holds.clone(),
-            clock,
+            clock: clock.clone(),
             settings: Arc::new(settings),
         });
         let cancel = CancellationToken::new();
@@ -129,6 +139,9 @@ impl Service {
             snapshot,
             inventory,
             writer,
+            scheduler,
+            upkeep,
+            clock,
             holds,
             cancel,
             _tasks: tasks,
