@@ -2,6 +2,7 @@
 //!
 //! One file per command; the only floor that handles signals and prints to the terminal.
 
+mod audit;
 mod backup;
 mod check_config;
 mod cli;

@@ -19,7 +19,7 @@ pub(crate) struct AuditDto {
     seq: i64,
     /// When.
     at: Time,
-    /// Who: the name of the token, `cli`, or `local` where no token exists.
+    /// Who: the name of the token, `cli:` and the user of the command line, or `local` before the first token.
     actor: String,
     /// What.
     action: String,

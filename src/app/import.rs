@@ -1,5 +1,6 @@
 //! `sharpeyes import`: brings files into the inventory, or shows what they would change or what is wrong with them.
 
+use crate::app::audit;
 use crate::app::cli::ImportArgs;
 use crate::app::{FOUND_FAULTS, say, say_error};
 use crate::clock::Clock;
@@ -38,6 +39,9 @@ pub(super) async fn run_import(args: &ImportArgs, settings: &Settings) -> anyhow
     store.migrate().await?;
     let (progress, rows) = watch::channel(0);
     let request = request(args, settings, progress)?;
+    if request.mode == Mode::Apply {
+        enter(&store, &request.files).await?;
+    }
     let clock = Clock::system();
     let (report, ()) = tokio::join!(import(&store, &clock, request), show_progress(rows));
     store.close().await;
@@ -57,11 +61,19 @@ fn request(
         datum: datum(&args.datum)?,
         zone: TimeZone::get(zone).with_context(|| format!("take `{zone}` as the time zone"))?,
         mode: if args.dry_run { Mode::DryRun } else { Mode::Apply },
-        by: config::environment("USER").unwrap_or_else(|| "command line".to_owned()),
+        by: audit::actor(),
         key_file: key_file(&settings.credentials.key_file, directory.as_deref()),
         brands: brands()?,
         progress: Some(progress),
     })
+}
+
+/// Enters an import in the audit, as one over HTTP is.
+async fn enter(store: &Store, files: &[SourceFile]) -> anyhow::Result<()> {
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
+    let body = serde_json::json!({ "files": names, "bytes": bytes }).to_string();
+    Ok(audit::enter(store, "import.apply", &names.join(", "), &body).await?)
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<SourceFile> {

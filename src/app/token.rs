@@ -1,6 +1,7 @@
 //! `sharpeyes token`: makes API tokens, lists them without their secrets, makes them useless.
 
 use crate::api::guard::new_secret;
+use crate::app::audit::{enter, is_taken};
 use crate::app::cli::{ConfigArg, TokenArgs, TokenCommand};
 use crate::app::{FOUND_FAULTS, say, say_error};
 use crate::clock::Clock;
@@ -8,13 +9,9 @@ use crate::config;
 use crate::domain::DivisionCode;
 use crate::domain::access::{Role, Scope};
 use crate::store::Store;
-use crate::store::audit::AuditNote;
 use crate::store::token::Token;
 use anyhow::Context;
 use std::process::ExitCode;
-
-/// Name of the command line in the audit.
-const ACTOR: &str = "cli";
 
 pub(super) fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
@@ -49,7 +46,7 @@ async fn open_existing(config: &ConfigArg) -> anyhow::Result<Store> {
 async fn add(store: &Store, name: &str, role: Role, scope: Scope) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         is_good_name(name),
-        "a name has 1 to 100 characters and is neither `local` nor `{ACTOR}`"
+        "a name has 1 to 100 characters, is neither `local` nor `cli` and does not begin with `cli:`"
     );
     let (secret, hash) = new_secret();
     let created = Clock::system().now();
@@ -67,10 +64,10 @@ async fn add(store: &Store, name: &str, role: Role, scope: Scope) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// The two names that the audit uses for callers without a token are taken.
+/// Names that the audit uses for callers without a token are taken.
 fn is_good_name(name: &str) -> bool {
     let is_short = (1..=100).contains(&name.trim().chars().count()) && !name.chars().any(char::is_control);
-    is_short && name == name.trim() && !matches!(name, "local" | ACTOR)
+    is_short && name == name.trim() && !is_taken(name)
 }
 
 async fn list(store: &Store) -> anyhow::Result<ExitCode> {
@@ -93,18 +90,6 @@ async fn revoke(store: &Store, name: &str) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn enter(store: &Store, action: &str, subject: &str, body: &str) -> anyhow::Result<()> {
-    let note = AuditNote {
-        at: Clock::system().now(),
-        actor: ACTOR.to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
-        body: body.to_owned(),
-    };
-    store.append_audit(&note).await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +101,7 @@ mod tests {
         check("值班室", true);
         check("local", false);
         check("cli", false);
+        check("cli:root", false);
         check(" padded", false);
         check("", false);
         check("two\nlines", false);

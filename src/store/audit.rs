@@ -26,7 +26,7 @@ const APPEND_TRIES: u32 = 20;
 pub struct AuditNote {
     /// When.
     pub at: Timestamp,
-    /// Who: the name of the token, `cli` or `local`.
+    /// Who: the name of the token, `cli:` and a user, or `local`.
     pub actor: String,
     /// What: `exclusion.approve`, `import.apply`, ...
     pub action: String,
