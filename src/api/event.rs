@@ -9,6 +9,7 @@ use crate::api::point::ConditionDto;
 use crate::api::problem::{AnyProblem, ApiError};
 use crate::api::state::ApiState;
 use crate::api::time::Time;
+use crate::api::word::ProvenanceWord;
 use crate::domain::access::Scope;
 use crate::domain::{DivisionCode, Inventory, Transition};
 use axum::extract::State;
@@ -69,6 +70,10 @@ pub(crate) struct ChangeDto {
     from: ConditionDto,
     /// The condition from `at` on.
     to: ConditionDto,
+    /// Where the change comes from.
+    provenance: ProvenanceWord,
+    /// Whether it is the point's first proof since the service started: what was found, not what happened.
+    first_round: bool,
 }
 
 /// Which changes.
@@ -189,6 +194,8 @@ fn serialised(change: &Transition, inventory: &Inventory) -> Option<(DivisionCod
         decided: change.decided.into(),
         from: ConditionDto::new(&change.from),
         to: ConditionDto::new(&change.to),
+        provenance: change.provenance.into(),
+        first_round: change.evidence.0.iter().any(|(word, value)| word == "first_round" && value == "true"),
     };
     Some((village, serde_json::to_string(&dto).ok()?))
 }

@@ -1,8 +1,9 @@
 //! `credential-holds`: credentials that are not used for a while after a wrong-credential answer, lest cameras lock the
 //! account; seen and released by a person who set the password right. Names only, never a secret.
 
-use crate::api::extract::Json as Body;
+use crate::api::extract::{Json as Body, Query, text};
 use crate::api::guard::{Operator, Reader};
+use crate::api::page::{Limit, Page};
 use crate::api::problem::{AnyProblem, ApiError, BodyProblem, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::time::Time;
@@ -16,6 +17,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 use tokio::time::Instant;
 
 /// A credential that is held on one device.
@@ -55,18 +58,78 @@ pub(crate) struct HoldRelease {
     host: String,
 }
 
+/// Which holds.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HoldQuery {
+    /// Begin after this hold: `next` of the page before
+    #[serde(default, deserialize_with = "text::optional")]
+    #[param(value_type = Option<String>,
+        pattern = "^[^\\s\\x00-\\x1f\\x7f-\\x9f]{1,100} [^\\s\\x00-\\x1f\\x7f-\\x9f]{1,300}$")]
+    after: Option<HoldKey>,
+    /// Items per page
+    #[serde(default)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+}
+
+/// What the holds are ordered by: the credential and the device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HoldKey {
+    credential: String,
+    host: String,
+}
+
+impl HoldKey {
+    fn of(hold: &Hold) -> Self {
+        Self { credential: hold.credential.clone(), host: hold.host.clone() }
+    }
+}
+
+impl fmt::Display for HoldKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.credential, self.host)
+    }
+}
+
+impl FromStr for HoldKey {
+    type Err = &'static str;
+
+    /// Neither a credential's name nor a device holds a blank.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(' ') {
+            Some((credential, host)) if is_word(credential, 100) && is_word(host, 300) => {
+                Ok(Self { credential: credential.to_owned(), host: host.to_owned() })
+            }
+            _ => Err("`after` is a credential and a device with a blank between"),
+        }
+    }
+}
+
+fn is_word(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count())
+        && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
 /// Lists the holds on devices of points that the caller may see.
-#[utoipa::path(get, path = "/api/v1/credential-holds", tag = "points",
-    responses((status = 200, body = Vec<HoldDto>), AnyProblem))]
+#[utoipa::path(get, path = "/api/v1/credential-holds", tag = "points", params(HoldQuery),
+    responses((status = 200, body = Page<HoldDto>), AnyProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
-) -> Result<Json<Vec<HoldDto>>, ApiError> {
+    Query(query): Query<HoldQuery>,
+) -> Result<Json<Page<HoldDto>>, ApiError> {
     let (holds, scope) = (in_force(&state), caller.scope);
-    let visible =
-        move |view: &View| Ok(holds.into_iter().filter(|hold| is_visible(view, scope, hold)).collect());
-    let holds: Vec<Hold> = state.compute(visible).await?;
-    Ok(Json(holds.into_iter().map(HoldDto::from).collect()))
+    state.compute(move |view| Ok(Json(page(view, scope, holds, &query)))).await
+}
+
+fn page(view: &View, scope: Scope, mut holds: Vec<Hold>, query: &HoldQuery) -> Page<HoldDto> {
+    holds.sort_by_cached_key(HoldKey::of);
+    let rest = holds.into_iter().filter(|hold| {
+        query.after.as_ref().is_none_or(|after| HoldKey::of(hold) > *after) && is_visible(view, scope, hold)
+    });
+    Page::cut(rest, query.limit, |hold| HoldKey::of(hold).to_string(), HoldDto::from)
 }
 
 /// Releases a hold, so that the credential is tried again at the next look.

@@ -82,6 +82,11 @@ impl LinkDto {
             inferred: live.is_some_and(|live| live.inferred),
         }
     }
+
+    /// What whoever it cuts off may see of a link outside of their division: that it failed, not how it is built.
+    pub(crate) fn seen_from_below(self) -> Self {
+        Self { parents: Vec::new(), budget_kbps: None, budget_sessions: None, target: None, ..self }
+    }
 }
 
 /// A probe target in one text.

@@ -106,14 +106,18 @@ impl Summary {
 }
 
 impl RootCauseDto {
+    /// A link inside the scope, or one outside that cuts off points inside: whoever lives below it has to know.
     fn new(root: &RootCause, view: &View, scope: Scope) -> Option<Self> {
-        let link = view.inventory.links.get(&root.link).filter(|link| scope.holds(&link.division))?;
-        Some(Self {
-            since: root.since.into(),
-            inferred: root.inferred,
-            link: LinkDto::new(link, view),
-            members: visible(&root.members, view, scope),
-        })
+        let link = view.inventory.links.get(&root.link)?;
+        let members = visible(&root.members, view, scope);
+        let link = if scope.holds(&link.division) {
+            LinkDto::new(link, view)
+        } else if members.is_empty() {
+            return None;
+        } else {
+            LinkDto::new(link, view).seen_from_below()
+        };
+        Some(Self { since: root.since.into(), inferred: root.inferred, link, members })
     }
 }
 

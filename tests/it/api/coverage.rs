@@ -130,6 +130,23 @@ async fn the_summary_counts_and_names_the_root_cause() {
 }
 
 #[tokio::test]
+async fn who_lives_below_a_dead_link_of_a_wider_division_sees_it_as_the_root_cause() {
+    let service = Service::start().await;
+    service.inventory.send_modify(|inventory| {
+        let link = Arc::make_mut(inventory).links.get_mut(&DEAD_LINK.parse().unwrap()).unwrap();
+        link.division = "2305".parse().unwrap();
+    });
+    let causes = async |division| {
+        let secret = service.token(division, Role::Read, Some(division)).await;
+        service.get("/api/v1/summary", Some(&secret)).await.json()["root_causes"].clone()
+    };
+    let below = causes(VILLAGES[2]).await;
+    assert_eq!((&below[0]["link"]["code"], &below[0]["link"]["target"]), (&json!(DEAD_LINK), &json!(null)));
+    assert_eq!(below[0]["members"].as_array().unwrap().len(), 75);
+    assert_eq!(causes(VILLAGES[0]).await, json!([]), "none of its points is cut off");
+}
+
+#[tokio::test]
 async fn a_timeline_shows_intervals_with_their_proof() {
     let service = Service::start().await;
     half_good(&service).await;
@@ -146,12 +163,31 @@ async fn a_timeline_shows_intervals_with_their_proof() {
 }
 
 #[tokio::test]
+async fn holds_come_in_pages() {
+    let service = Service::start().await;
+    for number in 0..5 {
+        let until = Instant::now() + Duration::from_secs(1_800);
+        service.holds.hold("vault-entry-7", &format!("10.1.2.{number}:554"), TAKEN, until);
+    }
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = service.get(&format!("/api/v1/credential-holds?limit=2{after}"), None).await.json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|hold| hold["host"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={}", next.replace(' ', "%20"));
+    }
+    let all: Vec<_> = (0..5).map(|number| json!(format!("10.1.2.{number}:554"))).collect();
+    assert_eq!(seen, all);
+    assert_eq!(service.get("/api/v1/credential-holds?after=x", None).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_held_credential_is_seen_and_released_by_its_name() {
     let service = Service::start().await;
     let until = Instant::now() + Duration::from_secs(1_800);
     service.holds.hold("vault-entry-7", "10.1.2.3:554", TAKEN, until);
     let holds = service.get("/api/v1/credential-holds", None).await.json();
-    assert_eq!(holds[0]["credential"], "vault-entry-7");
+    assert_eq!(holds["items"][0]["credential"], "vault-entry-7");
     let named = json!({ "credential": "vault-entry-7", "host": "10.1.2.3:554" });
     assert_eq!(service.post("/api/v1/credential-holds/release", None, &named).await.status, 204);
     assert_eq!(service.holds.prune(Instant::now()), 0);

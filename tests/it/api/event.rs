@@ -59,6 +59,21 @@ async fn changes_reach_a_reader_in_few_frames_and_only_inside_its_scope() {
 }
 
 #[tokio::test]
+async fn a_change_tells_where_it_comes_from_and_whether_it_was_found_at_the_start() {
+    let service = Service::start().await;
+    let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
+    let mut seen = String::new();
+    read_until(&mut stream, &mut seen, "event: hello").await;
+    service.changes.send(change(0, 1)).unwrap();
+    read_until(&mut stream, &mut seen, "\"provenance\":\"probe\",\"first_round\":false").await;
+    let mut found = Transition::clone(&change(0, 2));
+    found.provenance = Provenance::Derived;
+    found.evidence = Evidence(vec![("first_round".into(), "true".to_owned())]);
+    service.changes.send(Arc::new(found)).unwrap();
+    read_until(&mut stream, &mut seen, "\"provenance\":\"derived\",\"first_round\":true").await;
+}
+
+#[tokio::test]
 async fn lost_changes_become_one_resync() {
     let service = Service::start().await;
     let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
