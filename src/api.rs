@@ -27,6 +27,7 @@ mod place;
 mod point;
 mod problem;
 mod sd;
+mod serve;
 mod site;
 mod state;
 mod summary;
@@ -38,6 +39,7 @@ mod view;
 mod word;
 
 pub use import::ImportSettings;
+pub use serve::serve;
 pub use state::{ApiInputs, ApiState};
 
 use tokio_util::sync::CancellationToken;

@@ -45,6 +45,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Longest time for one request.
     pub request_timeout: Duration,
+    /// Longest time for the head of a request, and for a connection to stay without one.
+    pub header_timeout: Duration,
+    /// Connections open at once; more have to wait.
+    pub connections_at_once: usize,
     /// Largest request body in bytes.
     pub body_limit_bytes: usize,
 }
@@ -210,15 +214,24 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+impl Default for Server {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            request_timeout: seconds(30),
+            header_timeout: seconds(15),
+            connections_at_once: 256,
+            body_limit_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            server: Server {
-                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-                request_timeout: seconds(30),
-                body_limit_bytes: 32 * 1024 * 1024,
-            },
+            server: Server::default(),
             store: StoreSettings {
                 url: DatabaseUrl::new("sqlite:/var/lib/sharpeyes/sharpeyes.db"),
                 flush_interval: seconds(1),

@@ -320,13 +320,8 @@ impl Parts {
             settings: self.settings.clone(),
         });
         let mut face = Group::new();
-        let router = api::router(state.clone());
-        face.start("http", |cancel| async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await;
-            if let Err(error) = served {
-                telemetry::task_failed("http", &error);
-            }
-        });
+        let served = state.clone();
+        face.start("http", |cancel| api::serve(listener, served, cancel));
         face.start("events", |cancel| api::run(state, cancel));
         face
     }

@@ -316,6 +316,16 @@ pub fn stopped_late(tasks: &[&str]) {
     tracing::warn!(tasks, "tasks did not stop in time and were cut off: {tasks}");
 }
 
+/// Every connection of the HTTP face is taken.
+pub fn connections_exhausted(limit: usize) {
+    tracing::warn!(limit, "all {limit} connections are taken; more have to wait");
+}
+
+/// A connection could not be accepted; it is tried again.
+pub fn accept_failed(error: &(dyn Error + 'static)) {
+    tracing::warn!(error = %Chain(error), "a connection could not be accepted");
+}
+
 /// A task ended by a panic.
 pub fn task_failed(task: &str, error: &(dyn Error + 'static)) {
     METRICS.task_panics.inc();

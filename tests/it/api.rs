@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod access;
+mod connection;
 mod coverage;
 mod document;
 mod event;

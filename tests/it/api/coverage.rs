@@ -5,6 +5,7 @@ use crate::store::fixture::import;
 use serde_json::json;
 use sharpeyes::domain::access::Role;
 use sharpeyes::domain::{Cause, Condition, Evidence, Provenance, RecordKind, Timestamp, Transition};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -136,7 +137,7 @@ async fn who_lives_below_a_dead_link_of_a_wider_division_sees_it_as_the_root_cau
         let link = Arc::make_mut(inventory).links.get_mut(&DEAD_LINK.parse().unwrap()).unwrap();
         link.division = "2305".parse().unwrap();
     });
-    let causes = async |division| {
+    let causes = async |division: &'static str| {
         let secret = service.token(division, Role::Read, Some(division)).await;
         service.get("/api/v1/summary", Some(&secret)).await.json()["root_causes"].clone()
     };

@@ -126,10 +126,7 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(api::run(state.clone(), cancel.clone()));
-        let stopped = cancel.clone().cancelled_owned();
-        tasks.spawn(async move {
-            axum::serve(listener, api::router(state)).with_graceful_shutdown(stopped).await.unwrap();
-        });
+        tasks.spawn(api::serve(listener, state, cancel.clone()));
         Self {
             address,
             store,
