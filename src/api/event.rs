@@ -195,7 +195,7 @@ fn serialised(change: &Transition, inventory: &Inventory) -> Option<(DivisionCod
         from: ConditionDto::new(&change.from),
         to: ConditionDto::new(&change.to),
         provenance: change.provenance.into(),
-        first_round: change.evidence.0.iter().any(|(word, value)| word == "first_round" && value == "true"),
+        first_round: change.evidence.get("first_round") == Some("true"),
     };
     Some((village, serde_json::to_string(&dto).ok()?))
 }

@@ -83,9 +83,13 @@ impl LinkDto {
         }
     }
 
-    /// What whoever it cuts off may see of a link outside of their division: that it failed, not how it is built.
-    pub(crate) fn seen_from_below(self) -> Self {
-        Self { parents: Vec::new(), budget_kbps: None, budget_sessions: None, target: None, ..self }
+    /// A link as whoever it cuts off may see it: of one outside of their scope that it failed, not how it is built.
+    pub(crate) fn root_cause(link: &Link, view: &View, scope: Scope) -> Self {
+        let shown = Self::new(link, view);
+        if scope.holds(&link.division) {
+            return shown;
+        }
+        Self { parents: Vec::new(), budget_kbps: None, budget_sessions: None, target: None, ..shown }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::api::problem::{AnyProblem, ApiError, ContradictionProblem, MissingPro
 use crate::api::state::ApiState;
 use crate::api::view::{Seen, View};
 use crate::api::word::PointClassWord;
+use crate::config::nearest::nearest;
 use crate::domain::access::Scope;
 use crate::domain::{Cause, DivisionCode, GridCode, LinkCode, Order, PointCode, SiteCode, WatchMode};
 use axum::Json;
@@ -19,7 +20,10 @@ pub(crate) use dto::{CauseDto, ConditionDto, ObservedDto, StreamDto, millis};
 use dto::{PointDetail, PointDto};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::time::Duration;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
 
 /// Which points.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -49,7 +53,7 @@ pub(crate) struct PointQuery {
     state: Option<States>,
     /// Only this cause
     #[serde(default, deserialize_with = "text::optional")]
-    #[param(value_type = Option<String>, pattern = "^[a-z_]{1,40}$")]
+    #[param(inline)]
     cause: Option<CauseWord>,
     /// Only this class
     #[param(inline)]
@@ -68,19 +72,34 @@ pub(crate) struct PointQuery {
     limit: Limit,
 }
 
-/// The word of a cause; one that no cause has finds nothing.
+/// The word of a cause.
 #[derive(Debug)]
-struct CauseWord(String);
+struct CauseWord(&'static str);
 
-impl std::str::FromStr for CauseWord {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_word =
-            (1..=40).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
-        if is_word { Ok(Self(text.to_owned())) } else { Err("a cause is a word as `connect_refused`") }
+impl CauseWord {
+    fn all() -> impl Iterator<Item = &'static str> {
+        Cause::PLAIN.iter().map(Cause::as_str).chain(["link_down", "excluded"])
     }
 }
+
+impl FromStr for CauseWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::all().find(|word| *word == text).map(Self).ok_or_else(|| match nearest(text, Self::all()) {
+            Some(near) => format!("`{text}` is no cause; did you mean `{near}`?"),
+            None => format!("`{text}` is none of {}", Self::all().collect::<Vec<_>>().join(", ")),
+        })
+    }
+}
+
+impl utoipa::PartialSchema for CauseWord {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::all())).into()
+    }
+}
+
+impl utoipa::ToSchema for CauseWord {}
 
 /// The code of one point.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -112,9 +131,8 @@ pub(crate) async fn one(
     Reader(caller): Reader,
     Path(path): Path<PointPath>,
 ) -> Result<Json<PointDetail>, ApiError> {
-    let find = move |view: &View| {
-        Ok(Json(PointDetail::new(view.point(path.code, caller.scope)?, view, caller.role)))
-    };
+    let find =
+        move |view: &View| Ok(Json(PointDetail::new(view.point(path.code, caller.scope)?, view, &caller)));
     state.compute(find).await
 }
 
@@ -151,6 +169,6 @@ fn is_listed(scope: Scope, query: &PointQuery, sites: Option<&BTreeSet<&SiteCode
         && sites.is_none_or(|sites| point.site.as_ref().is_some_and(|site| sites.contains(site)))
         && is_asked(query.class.map(|class| class.0).as_ref(), &point.class)
         && query.state.as_ref().is_none_or(|states| states.hold(seen.state()))
-        && query.cause.as_ref().is_none_or(|cause| seen.cause().map(Cause::as_str) == Some(&cause.0))
+        && query.cause.as_ref().is_none_or(|cause| seen.cause().map(Cause::as_str) == Some(cause.0))
         && query.text.as_ref().is_none_or(|text| text.is_in([point.code.as_str(), &point.name]))
 }

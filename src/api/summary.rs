@@ -110,13 +110,8 @@ impl RootCauseDto {
     fn new(root: &RootCause, view: &View, scope: Scope) -> Option<Self> {
         let link = view.inventory.links.get(&root.link)?;
         let members = visible(&root.members, view, scope);
-        let link = if scope.holds(&link.division) {
-            LinkDto::new(link, view)
-        } else if members.is_empty() {
-            return None;
-        } else {
-            LinkDto::new(link, view).seen_from_below()
-        };
+        let concerns = scope.holds(&link.division) || !members.is_empty();
+        let link = concerns.then(|| LinkDto::root_cause(link, view, scope))?;
         Some(Self { since: root.since.into(), inferred: root.inferred, link, members })
     }
 }

@@ -1,12 +1,13 @@
 //! The JSON forms of a point.
 
 use crate::api::grid::LeaderDto;
+use crate::api::guard::Caller;
 use crate::api::link::LinkDto;
 use crate::api::site::PositionDto;
 use crate::api::time::Time;
 use crate::api::view::{Seen, View};
 use crate::api::word::{CodecWord, PointClassWord, PointStatusWord, StateWord, WatchModeWord};
-use crate::domain::access::Role;
+use crate::domain::access::{Role, Scope};
 use crate::domain::point::CatalogueRecord;
 use crate::domain::{Cause, ClockReading, Condition, Declared, DivisionLevel, Measurement, Point, State};
 use crate::health::snapshot::LivePoint;
@@ -271,11 +272,11 @@ impl CauseDto {
 }
 
 impl PointDetail {
-    /// A point with everything that the role may see.
-    pub(crate) fn new(seen: Seen<'_>, view: &View, role: Role) -> Self {
+    /// A point with everything that the caller may see.
+    pub(crate) fn new(seen: Seen<'_>, view: &View, caller: &Caller) -> Self {
         let point = seen.point;
         let address = |stream: &Option<crate::domain::point::StreamUrl>| {
-            stream.as_ref().filter(|_stream| role >= Role::Operate).map(ToString::to_string)
+            stream.as_ref().filter(|_stream| caller.role >= Role::Operate).map(ToString::to_string)
         };
         let measurement = seen.live.and_then(|live| live.measurement.as_deref());
         Self {
@@ -292,14 +293,14 @@ impl PointDetail {
             observed: measurement.map(ObservedDto::new),
             frames_total: seen.live.map_or(0, |live| live.frames_total),
             bytes_total: seen.live.map_or(0, |live| live.bytes_total),
-            root_cause: seen.live.and_then(|live| root_cause(live, view)),
+            root_cause: seen.live.and_then(|live| root_cause(live, view, caller.scope)),
         }
     }
 }
 
-fn root_cause(live: &LivePoint, view: &View) -> Option<LinkDto> {
+fn root_cause(live: &LivePoint, view: &View, scope: Scope) -> Option<LinkDto> {
     let Some(Cause::LinkDown(link)) = live.measured.cause() else { return None };
-    view.inventory.links.get(link).map(|link| LinkDto::new(link, view))
+    view.inventory.links.get(link).map(|link| LinkDto::root_cause(link, view, scope))
 }
 
 impl StreamDto {

@@ -167,6 +167,7 @@ async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
         ("GET", "/api/v1/points?limit=0", 400, "malformed"),
         ("GET", "/api/v1/points?colour=red", 400, "malformed"),
         ("GET", "/api/v1/points?state=fine", 400, "malformed"),
+        ("GET", "/api/v1/points?cause=offline", 400, "malformed"),
         ("GET", "/api/v1/points/12", 400, "malformed"),
         ("GET", "/api/v1/points/23052100001320000099", 404, "not_found"),
         ("POST", "/api/v1/exclusions", 415, "media_type"),

@@ -49,7 +49,7 @@ async fn filters_find_what_they_name() {
         }
     }
     assert_eq!(items(&service, "/api/v1/points?text=7%E5%8F%B7&limit=500").await.len(), 4 * 7);
-    assert!(items(&service, "/api/v1/points?cause=gone_fishing").await.is_empty());
+    assert!(items(&service, "/api/v1/points?cause=session_limit").await.is_empty());
 }
 
 #[tokio::test]
