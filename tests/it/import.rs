@@ -3,6 +3,8 @@
 mod broken;
 mod command;
 mod file;
+#[cfg(feature = "simulate")]
+mod memory;
 mod round_trip;
 mod secret;
 

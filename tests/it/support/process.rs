@@ -97,7 +97,12 @@ impl Process {
     /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn wait(&mut self, deadline: Duration) -> ExitStatus {
-        eventually(deadline, "the process ends", || self.child.try_wait().unwrap())
+        eventually(deadline, "the process ends", || self.ended())
+    }
+
+    /// How the process ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 }
 
