@@ -118,8 +118,11 @@ impl From<StoreError> for ApiError {
 }
 
 impl From<QueryRejection> for ApiError {
+    /// The parameter and what is wrong with it, without the words of the library in front.
     fn from(rejection: QueryRejection) -> Self {
-        Self::Malformed(rejection.body_text())
+        let text = rejection.body_text();
+        let wrong = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        Self::Malformed(wrong.to_owned())
     }
 }
 

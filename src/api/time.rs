@@ -46,7 +46,9 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let instant: jiff::Timestamp = text.parse().map_err(|_not_a_time| {
-            de::Error::custom("a time is written as RFC 3339: 2026-10-01T00:00:00+08:00")
+            de::Error::custom(
+                "a time is written as RFC 3339: 2026-10-01T00:00:00+08:00, in an address with %2B for +",
+            )
         })?;
         Ok(Self(Timestamp::from_millis(instant.as_millisecond())))
     }

@@ -55,7 +55,8 @@ macro_rules! words {
     };
 }
 
-fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
+/// Refuses a text that is none of the words.
+pub(crate) fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
     E::custom(format_args!("`{text}` is none of {}", words.join(", ")))
 }
 

@@ -1,5 +1,6 @@
 //! The JSON forms of lists and gaps; that of a report is `coverage`'s own.
 
+use crate::api::word::none_of;
 use crate::coverage::document::CoverageDocument;
 use crate::coverage::gap::GapPage;
 use crate::coverage::list::ListItem;
@@ -27,9 +28,7 @@ impl<'de> Deserialize<'de> for ListKindWord {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let found = ListKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-        found
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom(format_args!("`{text}` is no list of a figure")))
+        found.map(Self).ok_or_else(|| none_of(&text, &ListKind::ALL.map(|kind| kind.as_str())))
     }
 }
 

@@ -183,6 +183,25 @@ async fn every_refusal_is_a_problem_with_a_code_and_the_request_id() {
 }
 
 #[tokio::test]
+async fn a_wrong_parameter_is_told_by_its_name_and_what_would_be_right() {
+    let service = Service::start().await;
+    for (path, told) in [
+        ("points?clas=1", "clas: unknown field `clas`, expected one of `division`"),
+        ("points?class=7", "class: `7` is none of 1, 2, 3, 9"),
+        (
+            "points?cause=conect_refused",
+            "cause: `conect_refused` is no cause; did you mean `connect_refused`?",
+        ),
+        ("coverage?indicator=A1&list=failing", "list: `failing` is none of "),
+        ("coverage?from=2026-10-01T00:00:00+08:00", "from: a time is written as RFC 3339: "),
+    ] {
+        let answer = service.get(&format!("/api/v1/{path}"), None).await;
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(answer.status == 400 && detail.starts_with(told), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_of_another_site_can_neither_act_nor_rebind_its_name() {
     let service = Service::start().await;
     let path = "/api/v1/exclusions/1/withdraw";
