@@ -1,7 +1,8 @@
 //! A playing session: feeds every packet to the meter and watches the deadlines.
 //!
 //! Works on RTP packets, not on assembled frames: counting needs no copy of a frame, a packet that breaks the codec's
-//! format does not end the session, and packets and loss are counted exactly. Nothing is logged or sent per packet.
+//! format does not end the session, and packets and loss are counted exactly. Nothing is logged, sent or woken up for per
+//! packet.
 
 use crate::clock::Clock;
 use crate::config::Deadlines;
@@ -10,12 +11,25 @@ use crate::domain::patience::Patience;
 use crate::domain::{Cause, Measurement, Stage, answer::cause_of_break};
 use crate::ingest::host::PlayingGuard;
 use crate::ingest::session::OWN_STALL;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use retina::client::{PacketItem, Session};
 use std::pin::{Pin, pin};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+
+/// All sessions fetch their packets together, once a beat: one wake-up of the process then serves many packets of many
+/// sessions, where each packet would have cost one. Far below every deadline; a time of arrival is late by up to a beat.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// The next beat, the same for all.
+fn next_beat() -> tokio::time::Instant {
+    static FIRST: LazyLock<tokio::time::Instant> = LazyLock::new(tokio::time::Instant::now);
+    let into_beat = FIRST.elapsed().as_nanos() % BEAT.as_nanos();
+    let wait = BEAT.as_nanos().saturating_sub(into_beat);
+    tokio::time::Instant::now() + Duration::from_nanos(u64::try_from(wait).unwrap_or_default())
+}
 
 /// A session after the answer to PLAY. Dropping it sends the TEARDOWN.
 pub(super) struct Playing {
@@ -25,9 +39,9 @@ pub(super) struct Playing {
     patience: Patience,
     /// All times are counted from here.
     began: Instant,
-    /// Registered once and moved lazily: arming a timer per packet would cost more than the packet.
-    alarm: Pin<Box<Sleep>>,
-    alarm_at: Duration,
+    /// Ends at the next beat, or at the deadline that was known when it was set: moving it with every packet would cost
+    /// more than the packet.
+    timer: Pin<Box<Sleep>>,
     _guard: PlayingGuard,
 }
 
@@ -59,9 +73,8 @@ impl Playing {
             first_key_frame: deadlines.first_key_frame,
             frame_gap: deadlines.frame_gap,
         };
-        let alarm_at = Duration::ZERO;
-        let alarm = Box::pin(tokio::time::sleep(alarm_at));
-        Self { session, video_index, meter, patience, began: Instant::now(), alarm, alarm_at, _guard: guard }
+        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { session, video_index, meter, patience, began: Instant::now(), timer, _guard: guard }
     }
 
     /// Takes packets until the measuring window has lasted `window` and holds a picture, or something ends it.
@@ -72,36 +85,67 @@ impl Playing {
         cancel: &CancellationToken,
     ) -> Halt {
         let mut stopped = pin!(cancel.cancelled());
-        self.rearm(window);
+        self.set_timer();
         loop {
-            let now = tokio::select! {
+            let item = tokio::select! {
                 biased;
                 () = &mut stopped => return Halt::Stopped,
-                item = self.session.next() => match item {
-                    Some(Ok(item)) => self.take(&item, window, clock),
-                    Some(Err(error)) => {
-                        tracing::debug!(%error, "a playing session broke off");
-                        return self.broke_off(Cause::BadStream);
-                    }
-                    None => return self.broke_off(Cause::ConnectionLost),
-                },
-                () = &mut self.alarm => self.began.elapsed(),
+                item = self.session.next(), if !self.gathers() => Some(item),
+                () = &mut self.timer => None,
             };
-            if now < self.alarm_at {
-                continue;
-            }
-            if let Some(halt) = self.judge_time(now, window) {
+            let stood_still = self.timer.deadline().elapsed() > OWN_STALL;
+            if let Err(halt) = self.take_all(item, clock) {
                 return halt;
+            }
+            if let Some(halt) = self.judge_time(self.began.elapsed(), window) {
+                return if stood_still { Halt::StoodStill } else { halt };
+            }
+            if self.gathers() || self.timer.is_elapsed() {
+                self.set_timer();
             }
         }
     }
 
-    /// Feeds the meter. Gives the time of the item.
-    fn take(&mut self, item: &PacketItem, window: Duration, clock: &Clock) -> Duration {
+    /// Whether packets may wait for the next beat. The first one is a stage time, and in the burst after the first key
+    /// frame the arrival of each picture tells whether it still goes on.
+    const fn gathers(&self) -> bool {
+        let meter = &self.meter;
+        let in_burst = meter.first_key_frame().is_some() && meter.window_start().is_none();
+        meter.first_packet().is_some() && !in_burst
+    }
+
+    fn set_timer(&mut self) {
+        let limit = tokio::time::Instant::from_std(self.began) + self.patience.limit(&self.meter).at;
+        let wake = if self.gathers() { next_beat().min(limit) } else { limit };
+        self.timer.as_mut().reset(wake);
+    }
+
+    /// Takes `item` and everything else that has arrived.
+    fn take_all(
+        &mut self,
+        item: Option<Option<Result<PacketItem, retina::Error>>>,
+        clock: &Clock,
+    ) -> Result<(), Halt> {
+        let mut arrived = item.or_else(|| self.session.next().now_or_never());
+        while let Some(item) = arrived {
+            match item {
+                Some(Ok(item)) => self.take(&item, clock),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a playing session broke off");
+                    return Err(self.broke_off(Cause::BadStream));
+                }
+                None => return Err(self.broke_off(Cause::ConnectionLost)),
+            }
+            arrived = self.session.next().now_or_never();
+        }
+        Ok(())
+    }
+
+    /// Feeds the meter.
+    fn take(&mut self, item: &PacketItem, clock: &Clock) {
         match item {
             PacketItem::Rtp(packet) if packet.stream_id() == self.video_index => {
                 let received = packet.ctx().received().saturating_duration_since(self.began);
-                let had_window = self.meter.window_start().is_some();
                 self.meter.packet(&PacketFacts {
                     received,
                     ticks: packet.timestamp().timestamp(),
@@ -109,37 +153,24 @@ impl Playing {
                     lost: packet.loss(),
                     payload: packet.payload(),
                 });
-                if !had_window && self.meter.window_start().is_some() {
-                    self.rearm(window);
-                }
-                received
             }
             PacketItem::Rtcp(packet) if packet.stream_id() == self.video_index => {
                 let report = packet.pkts().find_map(|packet| packet.as_sender_report().ok().flatten());
                 if let Some(report) = report {
                     self.meter.sender_report(report.ntp_timestamp().0, clock.now());
                 }
-                packet.ctx().received().saturating_duration_since(self.began)
             }
-            PacketItem::Rtp(_) | PacketItem::Rtcp(_) | _ => Duration::ZERO,
+            PacketItem::Rtp(_) | PacketItem::Rtcp(_) | _ => {}
         }
     }
 
-    /// The alarm time came: whether that means anything, or frames have moved it on.
-    fn judge_time(&mut self, now: Duration, window: Duration) -> Option<Halt> {
-        if now > self.alarm_at + OWN_STALL {
-            return Some(Halt::StoodStill);
+    /// Whether the window is full or a deadline has passed.
+    fn judge_time(&self, now: Duration, window: Duration) -> Option<Halt> {
+        if self.window_end(window).is_some_and(|end| end <= now) {
+            return Some(Halt::WindowFull);
         }
-        let halt = if self.window_end(window).is_some_and(|end| end <= now) {
-            Some(Halt::WindowFull)
-        } else {
-            let limit = self.patience.limit(&self.meter);
-            (limit.at <= now).then_some(Halt::Overdue { stage: limit.stage, cause: limit.cause })
-        };
-        if halt.is_none() {
-            self.rearm(window);
-        }
-        halt
+        let limit = self.patience.limit(&self.meter);
+        (limit.at <= now).then_some(Halt::Overdue { stage: limit.stage, cause: limit.cause })
     }
 
     /// When the window is full. One without a picture, or that ends in silence for half its length, is waited on until
@@ -148,18 +179,6 @@ impl Playing {
         let end = self.meter.window_start()?.saturating_add(window);
         let is_silent = self.meter.last_picture().is_none_or(|last| end.saturating_sub(last) > window / 2);
         (self.meter.frames() > 0 && self.meter.has_parameters() && !is_silent).then_some(end)
-    }
-
-    fn rearm(&mut self, window: Duration) {
-        let limit = self.patience.limit(&self.meter).at;
-        let full = self.meter.window_start().map(|start| start.saturating_add(window));
-        let passed = self.began.elapsed();
-        self.alarm_at = match full {
-            Some(full) if full > passed => limit.min(full),
-            Some(_) | None => limit,
-        };
-        let wait = self.alarm_at.saturating_sub(passed);
-        self.alarm.as_mut().reset(tokio::time::Instant::now() + wait);
     }
 
     fn broke_off(&self, cause: Cause) -> Halt {
