@@ -1,18 +1,15 @@
 //! What a network asks of the machine and of the settings, told before the first look: a limit that is too low shows
 //! hours later, as looks that fail or come late for no reason of the cameras.
 
-use crate::config::Watch;
+use crate::config::{Settings, Watch};
 use crate::domain::WatchMode;
 use crate::ingest::TargetSet;
+use crate::probe::link::concurrent;
 use crate::telemetry;
 use std::time::Duration;
 
-/// Sockets of probes of links under way at once.
-const LINK_PROBES: u64 = 64;
 /// Connections to PostgreSQL, or SQLite's files of each connection.
 const DATABASE: u64 = 48;
-/// Requests and event streams at once: a control room, Prometheus and an upper platform.
-const HTTP: u64 = 256;
 /// Standard streams, timers, signals, an import, a backup.
 const OWN: u64 = 64;
 
@@ -23,6 +20,8 @@ pub(super) struct Demand {
     kept: u64,
     /// Points that are looked at once a period.
     patrolled: u64,
+    /// Sockets at once that belong to no look: probes of links, requests and event streams.
+    sockets: u64,
 }
 
 /// A setting that does not let every point be looked at once in the period, whatever the cameras do.
@@ -34,12 +33,18 @@ struct Shortfall {
 }
 
 impl Demand {
-    pub(super) fn of(targets: &TargetSet) -> Self {
+    pub(super) fn of(targets: &TargetSet, links: usize, settings: &Settings) -> Self {
         let count = |mode| {
             let watched = targets.targets.values().filter(|target| target.watch == mode);
             u64::try_from(watched.count()).unwrap_or(u64::MAX)
         };
-        Self { kept: count(WatchMode::Continuous), patrolled: count(WatchMode::Patrol) }
+        let probes = concurrent(links, settings.watch.deadlines.connect, settings.watch.link_period);
+        let sockets = probes.saturating_add(settings.server.connections_at_once);
+        Self {
+            kept: count(WatchMode::Continuous),
+            patrolled: count(WatchMode::Patrol),
+            sockets: u64::try_from(sockets).unwrap_or(u64::MAX),
+        }
     }
 
     /// Warns of every limit that is too low. `open_files` is the limit of this process, `None` for none.
@@ -57,7 +62,7 @@ impl Demand {
     fn open_files(self, watch: &Watch) -> u64 {
         let looks = u64::try_from(watch.concurrent_looks).unwrap_or(u64::MAX).min(self.patrolled);
         let sessions = self.kept.saturating_add(looks.saturating_mul(2));
-        sessions.saturating_add(LINK_PROBES + DATABASE + HTTP + OWN)
+        sessions.saturating_add(self.sockets).saturating_add(DATABASE + OWN)
     }
 
     fn shortfalls(self, watch: &Watch) -> Vec<Shortfall> {
@@ -86,13 +91,12 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
     use crate::domain::PointClass;
     use crate::ingest::Target;
     use std::sync::Arc;
 
     fn demand(kept: u64, patrolled: u64) -> Demand {
-        Demand { kept, patrolled }
+        Demand { kept, patrolled, sockets: 320 }
     }
 
     #[test]
@@ -110,7 +114,10 @@ mod tests {
         let modes = [WatchMode::Patrol, WatchMode::Continuous, WatchMode::Patrol, WatchMode::Off];
         let targets = (0..).zip(modes).map(|(index, mode)| target(index, mode));
         let targets = targets.map(|target| (target.point, Arc::new(target))).collect();
-        assert_eq!(Demand::of(&TargetSet { targets, ..TargetSet::default() }), demand(1, 2));
+        let targets = TargetSet { targets, ..TargetSet::default() };
+        let settings = Settings::default();
+        assert_eq!(Demand::of(&targets, 0, &settings), demand(1, 2));
+        assert_eq!(Demand::of(&targets, 59_000, &settings).sockets, 2_048 + 256);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Service {
         let listener = parts.listen().await?;
         let reconciler = parts.reconciler();
         let wanted = reconciler.wanted().await?;
-        let demand = Demand::of(&wanted.targets(parts.clock.now()));
+        let demand = Demand::of(&wanted.targets(parts.clock.now()), wanted.links().len(), &parts.settings);
         demand.warn_of_shortfalls(&parts.settings.watch, open_files);
         let restored = Restored::read(&parts.store).await?;
         parts.resume_holds(&restored, &wanted.inventory);

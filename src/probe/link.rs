@@ -106,7 +106,7 @@ impl Prober {
 }
 
 /// So many probes at once that every link keeps its period even when none answers within the limit.
-fn concurrent(links: usize, limit: Duration, period: Duration) -> usize {
+pub fn concurrent(links: usize, limit: Duration, period: Duration) -> usize {
     let busy = u128::try_from(links).unwrap_or(u128::MAX).saturating_mul(limit.as_millis());
     let needed = busy.div_ceil(period.as_millis().max(1));
     usize::try_from(needed).unwrap_or(usize::MAX).clamp(LEAST_CONCURRENT, MOST_CONCURRENT)
