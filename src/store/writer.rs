@@ -495,12 +495,15 @@ mod tests {
         assert_eq!(closed, 999);
     }
 
-    /// A writer over the one connection of `store`, that nothing is sent to.
+    /// A writer over the one connection of `store`, that nothing is sent to; its first heartbeat is due.
     fn idle_writer(store: &Store, clock: &Clock, cancel: &CancellationToken) -> Writer {
         let settings = crate::config::Settings::default().store;
         let (_sender, records) = mpsc::channel(1);
         let status = watch::Sender::new(WriterStatus::default());
-        Writer::new(store.clone(), clock.clone(), records, &settings, status, cancel.clone())
+        let mut writer =
+            Writer::new(store.clone(), clock.clone(), records, &settings, status, cancel.clone());
+        writer.next_heartbeat = Instant::now();
+        writer
     }
 
     #[tokio::test]
