@@ -1,7 +1,7 @@
 //! Upkeep: a reconciler that closes and computes days, prepares months, removes what is too old and measures the
 //! database. It has no input, compares what is with what should be, and may run at any time and any number of times.
 //!
-//! What it removes does not come back, so it does not believe a clock that leaps ahead ([`Pace`]).
+//! What it removes does not come back, so it does not believe a clock that leaps ahead (`Pace`).
 
 mod pace;
 
