@@ -138,7 +138,7 @@ async fn month_of(context: &CoverageContext, county: DivisionCode, now: Timestam
 async fn page(face: &axum::Router, what: &str, path: &str) -> anyhow::Result<()> {
     let (mut measured, mut bytes) = (Vec::new(), 0);
     for _ in 0..ASKED {
-        let request = axum::http::Request::get(path).body(Body::empty())?;
+        let request = axum::http::Request::get(path).header("host", "127.0.0.1").body(Body::empty())?;
         let (began, timing) = (Instant::now(), Timing::start());
         let answer = face.clone().oneshot(request).await?;
         let status = answer.status();

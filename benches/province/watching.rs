@@ -50,22 +50,29 @@ pub(crate) fn schedule(inventory: &Inventory) {
     inventory.points.values().for_each(|point| schedule.put(plan(inventory, point), START));
     say(&format!("schedule: {} points put in {:.2} s of CPU", schedule.len(), timing.seconds()));
     let timing = Timing::start();
-    let lags = run(&mut schedule, &watch);
-    let (count, cpu) = (lags.len(), timing.seconds());
+    let Started { count, lags } = run(&mut schedule, &watch);
+    let cpu = timing.seconds();
     let late = |share: usize| lags.get((lags.len() * share / 1000).min(lags.len().saturating_sub(1)));
     let [middle, last_percent, worst] =
         [500, 990, 1000].map(|share| late(share).copied().unwrap_or_default());
     say(&format!(
-        "schedule: {count} looks in {} s at {OPENS_PER_SECOND} opens a second and {CONCURRENT_LOOKS} at once, lag p50 {middle:?} p99 {last_percent:?} max {worst:?}, {:.1} us of CPU a look",
+        "schedule: {count} looks in {} s at {OPENS_PER_SECOND} opens a second and {CONCURRENT_LOOKS} at once, lag after the first round p50 {middle:?} p99 {last_percent:?} max {worst:?}, {:.1} us of CPU a look",
         SPAN.as_secs(),
         cpu * 1e6 / f64::from(u32::try_from(count).unwrap_or(u32::MAX))
     ));
 }
 
-/// Lags of every look, sorted. Looks start as the scheduler starts them: no faster than the open rate, and no more at
-/// once than the settings say.
-fn run(schedule: &mut Schedule, watch: &Watch) -> Vec<Duration> {
-    let (mut lags, mut running) = (Vec::new(), VecDeque::<(Timestamp, PointCode)>::new());
+/// The looks of a run.
+struct Started {
+    count: usize,
+    /// Of the looks after the first period, sorted. In the first one every point is due at once, and the open rate alone
+    /// says how late the last one is.
+    lags: Vec<Duration>,
+}
+
+/// Looks start as the scheduler starts them: no faster than the open rate, and no more at once than the settings say.
+fn run(schedule: &mut Schedule, watch: &Watch) -> Started {
+    let (mut count, mut lags, mut running) = (0, Vec::new(), VecDeque::<(Timestamp, PointCode)>::new());
     let mut pace = Pace::new(watch.opens_per_second);
     let mut now = START;
     while now < START.plus(SPAN) {
@@ -75,13 +82,16 @@ fn run(schedule: &mut Schedule, watch: &Watch) -> Vec<Duration> {
         while running.len() < watch.concurrent_looks && pace.wait(now.since(START)).is_none() {
             let Some(start) = schedule.next(now) else { break };
             pace.take(now.since(START));
-            lags.push(start.lag);
+            count += 1;
+            if now >= START.plus(watch.period) {
+                lags.push(start.lag);
+            }
             running.push_back((now.plus(LOOK), start.point));
         }
         now = now.plus(STEP);
     }
     lags.sort_unstable();
-    lags
+    Started { count, lags }
 }
 
 fn limits(inventory: &Inventory) -> std::collections::BTreeMap<LinkCode, LinkLimit> {
