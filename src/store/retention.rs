@@ -45,34 +45,23 @@ pub struct Old {
     pub remove: &'static str,
 }
 
-const OBSERVATION_POINTS: &str = "
-    WITH RECURSIVE walk (point) AS (
-        SELECT MIN(point) FROM observation WHERE point > $1
-        UNION ALL
-        SELECT (SELECT MIN(point) FROM observation WHERE observation.point > walk.point)
-        FROM walk WHERE walk.point IS NOT NULL
-    )
-    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
-const INTERVAL_POINTS: &str = "
-    WITH RECURSIVE walk (point) AS (
-        SELECT MIN(point) FROM interval WHERE point > $1
-        UNION ALL
-        SELECT (SELECT MIN(point) FROM interval WHERE interval.point > walk.point)
-        FROM walk WHERE walk.point IS NOT NULL
-    )
-    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
-const FACT_POINTS: &str = "
-    WITH RECURSIVE walk (point) AS (
-        SELECT MIN(point) FROM fact WHERE point > $1
-        UNION ALL
-        SELECT (SELECT MIN(point) FROM fact WHERE fact.point > walk.point)
-        FROM walk WHERE walk.point IS NOT NULL
-    )
-    SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2";
+/// The walk over the points of a table that [`Old::points`] tells of.
+macro_rules! points_of {
+    ($table:literal) => {
+        concat!(
+            "WITH RECURSIVE walk (point) AS (SELECT MIN(point) FROM ",
+            $table,
+            " WHERE point > $1 UNION ALL SELECT (SELECT MIN(point) FROM ",
+            $table,
+            " AS later WHERE later.point > walk.point) FROM walk WHERE walk.point IS NOT NULL) ",
+            "SELECT point FROM walk WHERE point IS NOT NULL LIMIT $2"
+        )
+    };
+}
 
 /// Old observations on SQLite; public as the next one, so that the contract suite can ask for the plans.
 pub const OBSERVATIONS_LITE: Old = Old {
-    points: OBSERVATION_POINTS,
+    points: points_of!("observation"),
     remove: "
         DELETE FROM observation WHERE (point, started_ms) IN (
             SELECT old.point, old.started_ms FROM json_each($1) AS given
@@ -80,14 +69,14 @@ pub const OBSERVATIONS_LITE: Old = Old {
 };
 /// Old observations on PostgreSQL.
 pub const OBSERVATIONS_PG: Old = Old {
-    points: OBSERVATION_POINTS,
+    points: points_of!("observation"),
     remove: "
         DELETE FROM observation WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM observation
             WHERE point = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND started_ms < $2 LIMIT $3))",
 };
 const INTERVALS_LITE: Old = Old {
-    points: INTERVAL_POINTS,
+    points: points_of!("interval"),
     remove: "
         DELETE FROM interval WHERE (point, end_ms) IN (
             SELECT old.point, old.end_ms FROM json_each($1) AS given
@@ -95,7 +84,7 @@ const INTERVALS_LITE: Old = Old {
 };
 /// A fact holds until the next one: the last one from before `$2` stays.
 const FACTS_LITE: Old = Old {
-    points: FACT_POINTS,
+    points: points_of!("fact"),
     remove: "
         DELETE FROM fact WHERE (point, at_ms) IN (
             SELECT old.point, old.at_ms FROM json_each($1) AS given
@@ -105,7 +94,7 @@ const FACTS_LITE: Old = Old {
             LIMIT $3)",
 };
 const FACTS_PG: Old = Old {
-    points: FACT_POINTS,
+    points: points_of!("fact"),
     remove: "
         DELETE FROM fact WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM fact AS old
