@@ -22,7 +22,8 @@ use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
 use crate::probe;
 use crate::store::upkeep::{self, UpkeepStatus};
-use crate::store::{OpenState, Record, Store, WriterStatus, writer};
+use crate::store::writer::{self, WriterInputs};
+use crate::store::{OpenState, Record, Store, WriterStatus};
 use crate::telemetry;
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -280,11 +281,14 @@ impl Parts {
 
     fn start_keepers(&self, followed: &Followed, records: mpsc::Receiver<Record>) -> Group {
         let mut keepers = Group::new();
-        let (store, clock, settings) = (self.store.clone(), self.clock.clone(), self.settings.store.clone());
-        let status = followed.writer.clone();
-        keepers.start("writer", |cancel| async move {
-            writer::run(store, clock, records, &settings, status, cancel).await;
-        });
+        let inputs = WriterInputs {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            records,
+            settings: self.settings.store.clone(),
+            status: followed.writer.clone(),
+        };
+        keepers.start("writer", |cancel| writer::run(inputs, cancel));
         let (store, clock, settings) = (self.store.clone(), self.clock.clone(), self.settings.store.clone());
         let (calendar, status) = (self.calendar.clone(), followed.upkeep.clone());
         keepers.start("upkeep", |cancel| async move {

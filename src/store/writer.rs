@@ -66,17 +66,26 @@ impl Default for WriterStatus {
     }
 }
 
+/// What the writer takes from outside.
+#[derive(Debug)]
+pub struct WriterInputs {
+    /// Where to.
+    pub store: Store,
+    /// What the heartbeats are dated by.
+    pub clock: Clock,
+    /// What is to be written.
+    pub records: mpsc::Receiver<Record>,
+    /// How often.
+    pub settings: StoreSettings,
+    /// Where it says how it is.
+    pub status: watch::Sender<WriterStatus>,
+}
+
 /// Writes what comes until `cancel`, then what is left, within a deadline. Takes connections of its own, so that
 /// readers who hold every other one do not hold up the writing.
-pub async fn run(
-    store: Store,
-    clock: Clock,
-    records: mpsc::Receiver<Record>,
-    settings: &StoreSettings,
-    status: watch::Sender<WriterStatus>,
-    cancel: CancellationToken,
-) {
-    Writer::new(store.apart(), clock, records, settings, status, cancel).run().await;
+pub async fn run(inputs: WriterInputs, cancel: CancellationToken) {
+    let store = inputs.store.apart();
+    Writer::new(WriterInputs { store, ..inputs }, cancel).run().await;
 }
 
 struct Writer {
@@ -160,14 +169,8 @@ impl Inbox {
 }
 
 impl Writer {
-    fn new(
-        store: Store,
-        clock: Clock,
-        records: mpsc::Receiver<Record>,
-        settings: &StoreSettings,
-        status: watch::Sender<WriterStatus>,
-        cancel: CancellationToken,
-    ) -> Self {
+    fn new(inputs: WriterInputs, cancel: CancellationToken) -> Self {
+        let WriterInputs { store, clock, records, settings, status } = inputs;
         let (now, buffer) = (Instant::now(), Buffer::new(BUFFER_LIMIT));
         Self {
             store,
@@ -476,8 +479,8 @@ mod tests {
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (clock, child) = (Clock::manual(Timestamp::from_seconds(9)), cancel.clone());
-        let writer = Writer::new(store.clone(), clock, records, &settings, status_sender, child);
-        tasks.spawn(writer.run());
+        let inputs = WriterInputs { store: store.clone(), clock, records, settings, status: status_sender };
+        tasks.spawn(Writer::new(inputs, child).run());
         for step in 1..=1_000 {
             tokio::time::timeout(PATIENCE, sender.send(transition(step))).await.unwrap().unwrap();
         }
@@ -500,8 +503,8 @@ mod tests {
         let settings = crate::config::Settings::default().store;
         let (_sender, records) = mpsc::channel(1);
         let status = watch::Sender::new(WriterStatus::default());
-        let mut writer =
-            Writer::new(store.clone(), clock.clone(), records, &settings, status, cancel.clone());
+        let inputs = WriterInputs { store: store.clone(), clock: clock.clone(), records, settings, status };
+        let mut writer = Writer::new(inputs, cancel.clone());
         writer.next_heartbeat = Instant::now();
         writer
     }
@@ -515,8 +518,9 @@ mod tests {
         let (_sender, records) = mpsc::channel(1);
         let (status_sender, mut status) = watch::channel(WriterStatus::default());
         let (clock, cancel) = (Clock::manual(Timestamp::from_seconds(9)), CancellationToken::new());
-        let (mut tasks, child) = (JoinSet::new(), cancel.clone());
-        tasks.spawn(async move { run(store, clock, records, &settings, status_sender, child).await });
+        let mut tasks = JoinSet::new();
+        let inputs = WriterInputs { store, clock, records, settings, status: status_sender };
+        tasks.spawn(run(inputs, cancel.clone()));
         let written = status.wait_for(|status| status.last_commit.is_some() || !status.healthy);
         let written = tokio::time::timeout(PATIENCE, written).await.unwrap().unwrap().clone();
         assert!(written.healthy, "{written:?}");
@@ -566,8 +570,10 @@ mod tests {
         let settings = crate::config::Settings::default().store;
         let (clock, began) = (Clock::manual(Timestamp::from_seconds(9)), Instant::now());
         let ((_sender, records), status) = (mpsc::channel(1), watch::Sender::new(WriterStatus::default()));
-        let writer = Writer::new(store, clock, records, &settings, status, CancellationToken::new());
-        assert!(writer.due() >= began + settings.heartbeat_interval);
+        let heartbeat_interval = settings.heartbeat_interval;
+        let inputs = WriterInputs { store, clock, records, settings, status };
+        let writer = Writer::new(inputs, CancellationToken::new());
+        assert!(writer.due() >= began + heartbeat_interval);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use sharpeyes::config::{Settings, StoreSettings};
 use sharpeyes::domain::{
     Cause, ClockReading, Codec, Condition, Declared, Look, Measurement, Observation, Outcome, StageTimes,
 };
-use sharpeyes::store::{Record, Store, WriterStatus, writer};
+use sharpeyes::store::writer::{self, WriterInputs};
+use sharpeyes::store::{Record, Store, WriterStatus};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -39,10 +40,14 @@ impl Running {
         let (status_sender, status) = watch::channel(WriterStatus::default());
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let (store, clock, child) = (store.clone(), Clock::manual(at(5_000)), cancel.clone());
-        tasks.spawn(async move {
-            writer::run(store, clock, receiver, &settings, status_sender, child).await;
-        });
+        let inputs = WriterInputs {
+            store: store.clone(),
+            clock: Clock::manual(at(5_000)),
+            records: receiver,
+            settings,
+            status: status_sender,
+        };
+        tasks.spawn(writer::run(inputs, cancel.clone()));
         Self { records, status, cancel, tasks }
     }
 
