@@ -4,7 +4,7 @@
 use crate::config::{Settings, Watch};
 use crate::domain::WatchMode;
 use crate::ingest::TargetSet;
-use crate::probe::link::concurrent;
+use crate::probe::link::probes_at_once;
 use crate::telemetry;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Demand {
             let watched = targets.targets.values().filter(|target| target.watch == mode);
             u64::try_from(watched.count()).unwrap_or(u64::MAX)
         };
-        let probes = concurrent(links, settings.watch.deadlines.connect, settings.watch.link_period);
+        let probes = probes_at_once(links, settings.watch.deadlines.connect, settings.watch.link_period);
         let sockets = probes.saturating_add(settings.server.connections_at_once);
         Self {
             kept: count(WatchMode::Continuous),

@@ -90,7 +90,7 @@ impl Prober {
 
     fn start_due(&mut self) {
         let (period, limit) = (self.settings.link_period, self.settings.deadlines.connect);
-        let most = concurrent(self.plan.len(), limit, period);
+        let most = probes_at_once(self.plan.len(), limit, period);
         while self.probes.len() < most {
             let Some(due) = self.plan.next_due(Instant::now(), period) else { return };
             telemetry::look_delayed(Worker::Link, due.lag);
@@ -106,7 +106,7 @@ impl Prober {
 }
 
 /// So many probes at once that every link keeps its period even when none answers within the limit.
-pub fn concurrent(links: usize, limit: Duration, period: Duration) -> usize {
+pub fn probes_at_once(links: usize, limit: Duration, period: Duration) -> usize {
     let busy = u128::try_from(links).unwrap_or(u128::MAX).saturating_mul(limit.as_millis());
     let needed = busy.div_ceil(period.as_millis().max(1));
     usize::try_from(needed).unwrap_or(usize::MAX).clamp(LEAST_CONCURRENT, MOST_CONCURRENT)
@@ -155,12 +155,12 @@ mod tests {
     fn every_link_keeps_its_period_though_none_answers() {
         let seconds = Duration::from_secs;
         let check =
-            |links, expected| assert_eq!(concurrent(links, seconds(5), seconds(30)), expected, "{links}");
+            |links, expected| assert_eq!(probes_at_once(links, seconds(5), seconds(30)), expected, "{links}");
         check(0, 64);
         check(384, 64);
         check(385, 65);
         check(12_000, 2_000);
         check(59_000, 2_048);
-        assert_eq!(concurrent(usize::MAX, seconds(120), Duration::ZERO), 2_048);
+        assert_eq!(probes_at_once(usize::MAX, seconds(120), Duration::ZERO), 2_048);
     }
 }
