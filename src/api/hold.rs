@@ -175,32 +175,15 @@ fn is_held(point: &Point, hold: &Hold) -> bool {
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
-    use crate::domain::point::CatalogueRecord;
-    use crate::domain::{PointClass, PointStatus, WatchMode};
 
     #[test]
     fn a_hold_is_of_the_points_on_its_very_host_and_port() {
         let check = |stream: &str, credential: &str, expected: bool| {
+            let code = "23052100001320000001".parse().unwrap();
             let point = Point {
-                code: "23052100001320000001".parse().unwrap(),
-                name: "村口".to_owned(),
-                village: "230521100200".parse().unwrap(),
-                grid: None,
-                site: None,
-                place: None,
-                class: PointClass::One,
-                status: PointStatus::InUse,
-                commissioned: Timestamp::MIN,
-                retired: None,
-                watch: WatchMode::Patrol,
                 sub_stream: Some(stream.parse().unwrap()),
-                main_stream: None,
                 credential: Some(credential.to_owned()),
-                expected_size: None,
-                expected_frames_per_second: None,
-                maintainer: None,
-                maintainer_phone: None,
-                record: CatalogueRecord::default(),
+                ..Point::bare(code, "230521100200".parse().unwrap())
             };
             let (credential, host) = ("north".to_owned(), "10.0.0.10:554".to_owned());
             let hold = Hold { credential, host, since: Timestamp::MIN, until: Timestamp::MAX };

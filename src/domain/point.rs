@@ -212,6 +212,31 @@ pub struct Point {
 }
 
 impl Point {
+    /// A point of which no more is recorded than has to be: in use, patrolled, of class one, counted since ever.
+    pub fn bare(code: PointCode, village: DivisionCode) -> Self {
+        Self {
+            code,
+            name: code.to_string(),
+            village,
+            grid: None,
+            site: None,
+            place: None,
+            class: PointClass::One,
+            status: PointStatus::InUse,
+            commissioned: Timestamp::MIN,
+            retired: None,
+            watch: WatchMode::Patrol,
+            sub_stream: None,
+            main_stream: None,
+            credential: None,
+            expected_size: None,
+            expected_frames_per_second: None,
+            maintainer: None,
+            maintainer_phone: None,
+            record: CatalogueRecord::default(),
+        }
+    }
+
     /// The stream to watch: the sub-stream where there is one.
     pub fn watched_stream(&self) -> Option<&StreamUrl> {
         self.sub_stream.as_ref().or(self.main_stream.as_ref())

@@ -102,7 +102,6 @@ fn is_in_office(leader: &Leader, at: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::point::{PointStatus, WatchMode};
     use crate::domain::site::Datum;
 
     fn complete(class: PointClass) -> Point {
@@ -115,24 +114,8 @@ mod tests {
             raw_latitude: 46.6,
         };
         Point {
-            code: "23052100001320000001".parse().unwrap(),
-            name: "村口".to_owned(),
-            village: "230521100201".parse().unwrap(),
-            grid: None,
-            site: None,
-            place: None,
             class,
-            status: PointStatus::InUse,
             commissioned: Timestamp::from_millis(0),
-            retired: None,
-            watch: WatchMode::Patrol,
-            sub_stream: None,
-            main_stream: None,
-            credential: None,
-            expected_size: None,
-            expected_frames_per_second: None,
-            maintainer: None,
-            maintainer_phone: None,
             record: CatalogueRecord {
                 manufacturer: text("M"),
                 model: text("X1"),
@@ -145,6 +128,7 @@ mod tests {
                 record_save_days: Some(30),
                 ..CatalogueRecord::default()
             },
+            ..Point::bare("23052100001320000001".parse().unwrap(), "230521100201".parse().unwrap())
         }
     }
 

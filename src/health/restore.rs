@@ -72,8 +72,7 @@ pub fn may_merge(before: Option<&Condition>, seen: &Condition, gap: Duration, lo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::point::CatalogueRecord;
-    use crate::domain::{Point, PointClass, PointStatus, WatchMode};
+    use crate::domain::Point;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_seconds(second)
@@ -134,26 +133,11 @@ mod tests {
     }
 
     fn inventory(credential: Option<&str>) -> Inventory {
+        let code = "23052100001320000001".parse().unwrap();
         let point = Point {
-            code: "23052100001320000001".parse().unwrap(),
-            name: "村口".to_owned(),
-            village: "230521100200".parse().unwrap(),
-            grid: None,
-            site: None,
-            place: None,
-            class: PointClass::One,
-            status: PointStatus::InUse,
-            commissioned: at(0),
-            retired: None,
-            watch: WatchMode::Patrol,
             sub_stream: Some("rtsp://10.0.0.1:8554/sub".parse().unwrap()),
-            main_stream: None,
             credential: credential.map(str::to_owned),
-            expected_size: None,
-            expected_frames_per_second: None,
-            maintainer: None,
-            maintainer_phone: None,
-            record: CatalogueRecord::default(),
+            ..Point::bare(code, "230521100200".parse().unwrap())
         };
         Inventory { points: [(point.code, point)].into(), ..Inventory::default() }
     }

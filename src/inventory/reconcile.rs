@@ -222,25 +222,10 @@ mod tests {
 
     fn point(change: impl FnOnce(&mut Point)) -> Point {
         let mut point = Point {
-            code: POINT.parse().unwrap(),
-            name: "村口".to_owned(),
-            village: "230521100200".parse().unwrap(),
-            grid: None,
-            site: None,
-            place: None,
-            class: crate::domain::PointClass::One,
-            status: crate::domain::PointStatus::InUse,
             commissioned: seconds(100),
             retired: Some(seconds(200)),
-            watch: WatchMode::Patrol,
             sub_stream: Some("rtsp://127.0.0.1/sub".parse().unwrap()),
-            main_stream: None,
-            credential: None,
-            expected_size: None,
-            expected_frames_per_second: None,
-            maintainer: None,
-            maintainer_phone: None,
-            record: crate::domain::point::CatalogueRecord::default(),
+            ..Point::bare(POINT.parse().unwrap(), "230521100200".parse().unwrap())
         };
         change(&mut point);
         point

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::Ratio;
 use crate::domain::grid::Leader;
 use crate::domain::place::PlaceKind;
-use crate::domain::point::{CatalogueRecord, PointStatus, WatchMode};
+use crate::domain::point::{CatalogueRecord, PointStatus};
 use crate::domain::site::{Datum, Position};
 use crate::domain::target::HighDefinition;
 use crate::domain::timeline::Span;
@@ -78,25 +78,15 @@ fn complete_record() -> CatalogueRecord {
 
 fn point(code: &str, village: &str, grid: &str, place: Option<&str>, class: PointClass) -> Point {
     Point {
-        code: code.parse().unwrap(),
-        name: code.to_owned(),
-        village: village.parse().unwrap(),
         grid: Some(grid.parse().unwrap()),
-        site: None,
         place: place.map(|place| place.parse().unwrap()),
         class,
-        status: PointStatus::InUse,
         commissioned: Timestamp::from_millis(-HOUR),
-        retired: None,
-        watch: WatchMode::Patrol,
         sub_stream: Some("rtsp://10.0.0.1/2".parse().unwrap()),
-        main_stream: None,
-        credential: None,
-        expected_size: None,
-        expected_frames_per_second: None,
         maintainer: Some("Maintainer".to_owned()),
         maintainer_phone: Some("0469-2".to_owned()),
         record: complete_record(),
+        ..Point::bare(code.parse().unwrap(), village.parse().unwrap())
     }
 }
 

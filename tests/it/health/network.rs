@@ -1,12 +1,8 @@
 //! Small networks in one line each: `T; V1<T*; V2<T` and how many points hang on each link.
 
 use sharpeyes::domain::link::{LinkTarget, Redundancy};
-use sharpeyes::domain::point::CatalogueRecord;
 use sharpeyes::domain::site::Site;
-use sharpeyes::domain::{
-    Inventory, Link, LinkCode, LinkKind, Point, PointClass, PointCode, PointStatus, SiteCode, Timestamp,
-    WatchMode,
-};
+use sharpeyes::domain::{Inventory, Link, LinkCode, LinkKind, Point, PointCode, SiteCode};
 
 /// The code of the n-th point, counted from 1 over the whole network.
 pub(crate) fn point(number: usize) -> PointCode {
@@ -59,24 +55,10 @@ fn site_on(link: &LinkCode) -> Site {
 
 fn point_at(site: &SiteCode, number: usize) -> Point {
     Point {
-        code: point(number),
-        name: format!("P{number}"),
-        village: "230521100201".parse().unwrap(),
-        grid: None,
         site: Some(site.clone()),
-        place: None,
-        class: PointClass::One,
-        status: PointStatus::InUse,
-        commissioned: Timestamp::MIN,
-        retired: None,
-        watch: WatchMode::Patrol,
         sub_stream: Some(format!("rtsp://10.0.0.{number}/s").parse().unwrap()),
-        main_stream: None,
         credential: Some("village".to_owned()),
-        expected_size: None,
         expected_frames_per_second: Some(25.0),
-        maintainer: None,
-        maintainer_phone: None,
-        record: CatalogueRecord::default(),
+        ..Point::bare(point(number), "230521100201".parse().unwrap())
     }
 }
