@@ -5,6 +5,7 @@
 //! connect.
 
 use crate::domain::budget::HostName;
+use crate::telemetry;
 use retina::client::SessionGroup;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +40,7 @@ impl Hosts {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for host in hosts {
             if timeout_at(deadline, host.group.await_teardown()).await.is_err() {
-                tracing::warn!(host = %host.name, "a TEARDOWN to {} was not answered before shutdown", host.name);
+                telemetry::teardown_unanswered(&host.name);
             }
         }
     }

@@ -340,8 +340,7 @@ impl Visit {
         if let Some(credential) = &self.target.credential {
             let until = Instant::now() + self.context.settings.credential_hold;
             self.context.holds.hold(&credential.name, host.name(), self.context.clock.now(), until);
-            tracing::warn!(point.id = %self.target.point, credential = credential.name, host = host.name(),
-                "credential {} was refused by {} (point {}) and is held", credential.name, host.name(), self.target.point);
+            telemetry::credential_held(self.target.point, &credential.name, host.name());
         }
     }
 

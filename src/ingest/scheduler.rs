@@ -282,10 +282,7 @@ impl Scheduler {
         self.last_tick = Instant::now();
         let wall = self.context.clock.now();
         if late > TICK + OWN_STALL {
-            tracing::error!(
-                duration_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
-                "the watching itself stood still for {late:?}; looks of that time are void"
-            );
+            telemetry::watching_stalled(late);
             self.context.stalls.note(self.last_tick, wall);
         }
         let now = self.now();

@@ -139,7 +139,7 @@ async fn probe(
             Err(EchoError::Unanswered(cause)) => Err(cause),
             Err(EchoError::Ourselves(_)) => return Err(SkipReason::Backlog),
             Err(error @ EchoError::NotPermitted { .. }) => {
-                tracing::warn!(link.id = %link, %error, "link {link} cannot be probed: ICMP is not permitted");
+                telemetry::icmp_not_permitted(link, &error);
                 return Err(SkipReason::NotPermitted);
             }
         },

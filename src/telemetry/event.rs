@@ -51,6 +51,17 @@ pub fn probe_skipped(link: &LinkCode, why: SkipReason) {
     tracing::debug!(link.id = %link, why = why.as_str(), "probe of link {link} was skipped");
 }
 
+/// The system does not let us send ICMP, so that a link is not probed. The first one is a warning; the others would repeat
+/// it once per link and period, and are counted by [`probe_skipped`].
+pub fn icmp_not_permitted(link: &LinkCode, error: &(dyn Error + 'static)) {
+    let labels = [Worker::Link.as_str(), SkipReason::NotPermitted.as_str()];
+    if METRICS.skipped.with_label_values(&labels).get() == 0 {
+        tracing::warn!(link.id = %link, error = %Chain(error),
+            "link {link} cannot be probed: the system does not let us send ICMP. Allow it by net.ipv4.ping_group_range \
+             or CAP_NET_RAW, or give such links a TCP target");
+    }
+}
+
 /// A look or a probe of a link began this long after it was due.
 pub fn look_delayed(worker: Worker, lag: Duration) {
     METRICS.schedule_lag.with_label_values(&[worker.as_str()]).observe(lag.as_secs_f64());
@@ -157,6 +168,26 @@ pub fn upkeep_held(held_at: Option<Timestamp>, now: Timestamp) {
              day an hour. If the clock is wrong, set it right before old rows are removed too early"),
         None => tracing::info!(%now, "upkeep has caught up with the clock"),
     }
+}
+
+/// A device refused a credential, which is not used on it for a while.
+pub fn credential_held(point: PointCode, credential: &str, host: &str) {
+    tracing::warn!(point.id = %point, credential, host,
+        "credential {credential} was refused by {host} (point {point}) and is held");
+}
+
+/// The end of a session was not answered in time at the end of the service: the device may keep the session for a while.
+pub fn teardown_unanswered(host: &str) {
+    tracing::warn!(host, "a TEARDOWN to {host} was not answered before shutdown");
+}
+
+/// The watching itself stood still; what was seen meanwhile says nothing about the cameras.
+pub fn watching_stalled(late: Duration) {
+    METRICS.stalls.inc();
+    tracing::error!(
+        duration_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
+        "the watching itself stood still for {late:?}; looks of that time are void"
+    );
 }
 
 /// A stored credential cannot be opened: its points are looked at without one.

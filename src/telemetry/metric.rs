@@ -48,6 +48,7 @@ pub struct Metrics {
     pub(super) exposed_series: IntGauge,
     pub(super) transitions: IntCounter,
     pub(super) suspicions: IntCounter,
+    pub(super) stalls: IntCounter,
     pub(super) requests_failed: IntCounter,
     pub(super) task_panics: IntCounter,
 }
@@ -154,6 +155,10 @@ impl Metrics {
                 "own_network_suspected_total",
                 "Times that most of everything failed at once and we suspected ourselves.",
             ),
+            stalls: counter(
+                "watching_stalls_total",
+                "Times that the watching itself stood still, so that looks were void.",
+            ),
             requests_failed: counter(
                 "http_requests_failed_total",
                 "HTTP requests answered with a server error.",
@@ -169,7 +174,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 26] = [
+        let collectors: [Box<dyn Collector>; 27] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -194,6 +199,7 @@ impl Metrics {
             Box::new(self.exposed_series.clone()),
             Box::new(self.transitions.clone()),
             Box::new(self.suspicions.clone()),
+            Box::new(self.stalls.clone()),
             Box::new(self.requests_failed.clone()),
             Box::new(self.task_panics.clone()),
         ];
