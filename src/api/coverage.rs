@@ -8,10 +8,11 @@ use crate::api::page::{Cursor, Limit};
 use crate::api::problem::{AnyProblem, ApiError, ContradictionProblem, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::time::{Time, window_or_last};
+use crate::api::word::{GapKindWord, GapReasonWord};
 use crate::coverage::document::{CoverageDocument, TargetsDocument};
+use crate::coverage::gap::{GapCursor, GapFilter};
 use crate::coverage::list::ListQuery;
 use crate::coverage::{self, CoverageError, Selection};
-use crate::domain::access::Scope;
 use crate::domain::calendar::Month;
 use crate::domain::{DivisionCode, FigureId, Window};
 use axum::Json;
@@ -69,8 +70,7 @@ pub(crate) async fn report(
     Reader(caller): Reader,
     Query(query): Query<CoverageQuery>,
 ) -> Result<Json<CoverageAnswer>, ApiError> {
-    let scope = caller.admit(query.division)?;
-    known(&state, scope)?;
+    let scope = state.admit(&caller, query.division)?;
     let (window, figures) = (query.window(&state)?, query.figures()?);
     let _turn = state.figures_turn().await?;
     match query.list {
@@ -108,9 +108,17 @@ pub(crate) struct GapQuery {
     #[serde(default, deserialize_with = "text::optional")]
     #[param(value_type = Option<String>, pattern = "^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})$")]
     division: Option<DivisionCode>,
+    /// Only gaps of this kind
+    #[param(inline)]
+    kind: Option<GapKindWord>,
+    /// Only gaps for this reason
+    #[param(inline)]
+    reason: Option<GapReasonWord>,
     /// Begin after this gap: `next` of the page before
-    #[param(value_type = Option<String>, min_length = 1, max_length = 200)]
-    after: Option<Cursor>,
+    #[serde(default, deserialize_with = "text::optional")]
+    #[param(value_type = Option<String>,
+        pattern = "^[0-9]{1,9} (no_point|not_working|not_measured) ((grid|place) [^\\s\\x00-\\x1f\\x7f-\\x9f]{1,64}|village [0-9]{12})$")]
+    after: Option<GapCursor>,
     /// Items per page
     #[serde(default)]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
@@ -125,18 +133,15 @@ pub(crate) async fn gaps(
     Reader(caller): Reader,
     Query(query): Query<GapQuery>,
 ) -> Result<Json<GapPageDto>, ApiError> {
-    let scope = caller.admit(query.division)?;
-    known(&state, scope)?;
+    let scope = state.admit(&caller, query.division)?;
     let snapshot = state.inputs().snapshot.borrow().clone();
+    let filter = GapFilter {
+        division: scope.division(),
+        kind: query.kind.map(|kind| kind.0),
+        reason: query.reason.map(|reason| reason.0),
+    };
     let context = &state.inputs().coverage;
-    let page = coverage::gaps(
-        context,
-        snapshot,
-        scope.division(),
-        query.after.map(Cursor::into_text),
-        query.limit.count(),
-    )
-    .await;
+    let page = coverage::gaps(context, snapshot, filter, query.after, query.limit.count()).await;
     Ok(Json(GapPageDto::new(&page.map_err(failed)?)))
 }
 
@@ -186,13 +191,6 @@ fn single(figures: &[FigureId]) -> Result<FigureId, ApiError> {
         [figure] => Ok(*figure),
         _ => Err(unprocessable("a list needs exactly one `indicator`")),
     }
-}
-
-/// Refuses a division that the records do not know.
-fn known(state: &ApiState, scope: Scope) -> Result<(), ApiError> {
-    let Some(code) = scope.division() else { return Ok(()) };
-    let is_known = state.inputs().inventory.borrow().divisions.contains_key(&code);
-    if is_known { Ok(()) } else { Err(ApiError::NotFound { what: "division", code: code.to_string() }) }
 }
 
 fn unprocessable(error: impl ToString) -> ApiError {

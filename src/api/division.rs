@@ -119,26 +119,26 @@ impl From<VillageQuery> for DivisionQuery {
 
 /// Lists divisions of every level, with their points by state.
 #[utoipa::path(get, path = "/api/v1/divisions", tag = "inventory", params(DivisionQuery),
-    responses((status = 200, body = Page<DivisionDto>), AnyProblem))]
+    responses((status = 200, body = Page<DivisionDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<DivisionQuery>,
 ) -> Result<Json<Page<DivisionDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
 }
 
 /// Lists villages, with their points by state.
 #[utoipa::path(get, path = "/api/v1/villages", tag = "inventory", params(VillageQuery),
-    responses((status = 200, body = Page<DivisionDto>), AnyProblem))]
+    responses((status = 200, body = Page<DivisionDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn villages(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<VillageQuery>,
 ) -> Result<Json<Page<DivisionDto>>, ApiError> {
     let query = DivisionQuery::from(query);
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
 }
 

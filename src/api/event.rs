@@ -6,7 +6,7 @@
 use crate::api::extract::{Query, text};
 use crate::api::guard::Reader;
 use crate::api::point::ConditionDto;
-use crate::api::problem::{AnyProblem, ApiError};
+use crate::api::problem::{AnyProblem, ApiError, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::time::Time;
 use crate::api::word::ProvenanceWord;
@@ -93,13 +93,13 @@ pub(crate) struct EventQuery {
 /// lists again. The stream ends when the service stops.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventQuery), responses(
     (status = 200, content_type = "text/event-stream", body = Vec<ChangeDto>, description = "An endless stream"),
-    AnyProblem))]
+    AnyProblem, MissingProblem))]
 pub(crate) async fn stream(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<EventQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     let frames = BroadcastStream::new(state.frames().0.subscribe())
         .map(|frame| frame.unwrap_or_else(|_lagged| Arc::new(Frame::Resync)))
         .take_while(|frame| future::ready(!matches!(**frame, Frame::End)))

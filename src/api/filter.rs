@@ -1,6 +1,8 @@
 //! The filters that several lists share.
 
+use crate::api::problem::ApiError;
 use crate::domain::State;
+use std::fmt;
 use std::str::FromStr;
 
 /// Longest search text, in characters.
@@ -50,6 +52,18 @@ impl FromStr for States {
 /// `asked` is absent, or equal to `actual`.
 pub(crate) fn is_asked<T: PartialEq>(asked: Option<&T>, actual: &T) -> bool {
     asked.is_none_or(|asked| asked == actual)
+}
+
+/// Refuses a filter by a code that nothing has: an empty list would say that all is well there.
+pub(crate) fn check_known<C: fmt::Display>(
+    what: &'static str,
+    asked: Option<&C>,
+    is_known: impl FnOnce(&C) -> bool,
+) -> Result<(), ApiError> {
+    match asked {
+        Some(code) if !is_known(code) => Err(ApiError::UnknownFilter { what, code: code.to_string() }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -106,13 +106,13 @@ pub(crate) struct GridQuery {
 
 /// Lists grids.
 #[utoipa::path(get, path = "/api/v1/grids", tag = "inventory", params(GridQuery),
-    responses((status = 200, body = Page<GridDto>), AnyProblem))]
+    responses((status = 200, body = Page<GridDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<GridQuery>,
 ) -> Result<Json<Page<GridDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
 }
 

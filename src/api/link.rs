@@ -150,13 +150,13 @@ pub(crate) struct LinkQuery {
 
 /// Lists links.
 #[utoipa::path(get, path = "/api/v1/links", tag = "inventory", params(LinkQuery),
-    responses((status = 200, body = Page<LinkDto>), AnyProblem))]
+    responses((status = 200, body = Page<LinkDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<LinkQuery>,
 ) -> Result<Json<Page<LinkDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
 }
 

@@ -76,13 +76,13 @@ pub(crate) struct PlaceQuery {
 
 /// Lists places.
 #[utoipa::path(get, path = "/api/v1/places", tag = "inventory", params(PlaceQuery),
-    responses((status = 200, body = Page<PlaceDto>), AnyProblem))]
+    responses((status = 200, body = Page<PlaceDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<PlaceQuery>,
 ) -> Result<Json<Page<PlaceDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
 }
 

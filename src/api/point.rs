@@ -3,7 +3,7 @@
 mod dto;
 
 use crate::api::extract::{Path, Query, text};
-use crate::api::filter::{States, Text, is_asked};
+use crate::api::filter::{States, Text, check_known, is_asked};
 use crate::api::guard::{Operator, Reader};
 use crate::api::page::{Limit, Page};
 use crate::api::problem::{AnyProblem, ApiError, ContradictionProblem, MissingProblem};
@@ -72,6 +72,20 @@ pub(crate) struct PointQuery {
     limit: Limit,
 }
 
+impl PointQuery {
+    /// Refuses a filter by what is not known inside the scope of the token.
+    fn check(&self, view: &View, scope: Scope) -> Result<(), ApiError> {
+        let inventory = &view.inventory;
+        check_known("grid", self.grid.as_ref(), |code| {
+            inventory.grids.get(code).is_some_and(|grid| scope.holds(&grid.village))
+        })?;
+        check_known("site", self.site.as_ref(), |code| {
+            inventory.sites.get(code).is_some_and(|site| scope.holds(&site.village))
+        })?;
+        check_known("link", self.link.as_ref(), |code| view.concerns(code, scope))
+    }
+}
+
 /// The word of a cause.
 #[derive(Debug)]
 struct CauseWord(&'static str);
@@ -113,14 +127,19 @@ pub(crate) struct PointPath {
 
 /// Lists points with their live state.
 #[utoipa::path(get, path = "/api/v1/points", tag = "points", params(PointQuery),
-    responses((status = 200, body = Page<PointDto>), AnyProblem))]
+    responses((status = 200, body = Page<PointDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<PointQuery>,
 ) -> Result<Json<Page<PointDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
-    state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
+    let scope = state.narrow(&caller, query.division)?;
+    state
+        .compute(move |view| {
+            query.check(view, caller.scope)?;
+            Ok(Json(page(view, scope, &query)))
+        })
+        .await
 }
 
 /// Shows one point: record, live state, what was declared and what is observed. Never a credential.

@@ -45,6 +45,14 @@ pub(crate) enum ApiError {
         /// The code asked for.
         code: String,
     },
+    /// A filter names what the records do not hold, or what lies outside the token's division.
+    #[error("`{what}={code}`: no {what} has this code; /api/v1/{what}s lists those that there are")]
+    UnknownFilter {
+        /// Which kind of thing, and the name of the parameter.
+        what: &'static str,
+        /// The code asked for.
+        code: String,
+    },
     /// No such path.
     #[error("no such path")]
     NoRoute,
@@ -89,7 +97,7 @@ impl ApiError {
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OutsideScope | Self::WholeNetworkOnly => (StatusCode::FORBIDDEN, "outside_scope"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site"),
-            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotFound { .. } | Self::UnknownFilter { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_route"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),

@@ -2,7 +2,7 @@
 
 use crate::api::extract::{Query, text};
 use crate::api::guard::Reader;
-use crate::api::problem::{AnyProblem, ApiError};
+use crate::api::problem::{AnyProblem, ApiError, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::view::View;
 use crate::api::word::LinkKindWord;
@@ -55,13 +55,13 @@ pub(crate) struct TargetQuery {
 
 /// Lists the probe targets of the links, whole, for Prometheus `http_sd_configs`.
 #[utoipa::path(get, path = "/api/v1/sd/prometheus", tag = "metrics", params(TargetQuery),
-    responses((status = 200, body = Vec<TargetGroup>), AnyProblem))]
+    responses((status = 200, body = Vec<TargetGroup>), AnyProblem, MissingProblem))]
 pub(crate) async fn prometheus(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<TargetQuery>,
 ) -> Result<Json<Vec<TargetGroup>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(groups(view, scope, &query)))).await
 }
 

@@ -1,7 +1,7 @@
 //! `sites`: the poles and walls that cameras hang on.
 
 use crate::api::extract::{Path, Query, text};
-use crate::api::filter::Text;
+use crate::api::filter::{Text, check_known};
 use crate::api::guard::Reader;
 use crate::api::page::{Limit, Page};
 use crate::api::problem::{AnyProblem, ApiError, MissingProblem};
@@ -109,14 +109,19 @@ pub(crate) struct SiteQuery {
 
 /// Lists sites.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "inventory", params(SiteQuery),
-    responses((status = 200, body = Page<SiteDto>), AnyProblem))]
+    responses((status = 200, body = Page<SiteDto>), AnyProblem, MissingProblem))]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<SiteQuery>,
 ) -> Result<Json<Page<SiteDto>>, ApiError> {
-    let scope = caller.narrow(query.division)?;
-    state.compute(move |view| Ok(Json(page(view, scope, &query)))).await
+    let scope = state.narrow(&caller, query.division)?;
+    state
+        .compute(move |view| {
+            check_known("link", query.link.as_ref(), |code| view.concerns(code, caller.scope))?;
+            Ok(Json(page(view, scope, &query)))
+        })
+        .await
 }
 
 /// The code of one site.

@@ -1,6 +1,7 @@
 //! What every handler reaches: the shared inputs, the cached view, the event frames.
 
 use crate::api::event::Frames;
+use crate::api::filter::check_known;
 use crate::api::guard::{Caller, Remembered};
 use crate::api::import::ImportSettings;
 use crate::api::metrics::Scrapes;
@@ -10,7 +11,8 @@ use crate::api::view::{View, Views};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::coverage::CoverageContext;
-use crate::domain::{Exclusion, Inventory, Order, Transition};
+use crate::domain::access::Scope;
+use crate::domain::{DivisionCode, Exclusion, Inventory, Order, Transition};
 use crate::health::snapshot::Snapshot;
 use crate::ingest::SchedulerStatus;
 use crate::ingest::credential::Holds;
@@ -118,6 +120,25 @@ impl ApiState {
         let inventory = self.0.inputs.inventory.borrow().clone();
         let snapshot = self.0.inputs.snapshot.borrow().clone();
         self.0.views.of(inventory, snapshot)
+    }
+
+    /// The part of the network that a list shows to a caller. Refuses a division that the records do not know.
+    pub(crate) fn narrow(&self, caller: &Caller, asked: Option<DivisionCode>) -> Result<Scope, ApiError> {
+        let scope = caller.narrow(asked)?;
+        self.check_division(asked)?;
+        Ok(scope)
+    }
+
+    /// The division that a figure is about. Refuses one that the records do not know.
+    pub(crate) fn admit(&self, caller: &Caller, asked: Option<DivisionCode>) -> Result<Scope, ApiError> {
+        let scope = caller.admit(asked)?;
+        self.check_division(scope.division())?;
+        Ok(scope)
+    }
+
+    fn check_division(&self, asked: Option<DivisionCode>) -> Result<(), ApiError> {
+        let inventory = self.0.inputs.inventory.borrow();
+        check_known("division", asked.as_ref(), |code| inventory.divisions.contains_key(code))
     }
 
     /// Enters what a caller is about to do in the audit. What cannot be entered is not done.

@@ -4,7 +4,7 @@ use crate::api::extract::{Query, text};
 use crate::api::guard::Reader;
 use crate::api::link::LinkDto;
 use crate::api::point::CauseDto;
-use crate::api::problem::{AnyProblem, ApiError};
+use crate::api::problem::{AnyProblem, ApiError, MissingProblem};
 use crate::api::state::ApiState;
 use crate::api::tally::PointCounts;
 use crate::api::time::Time;
@@ -73,13 +73,13 @@ pub(crate) struct SummaryQuery {
 
 /// Sums the network up: counts by state, root causes, bulk causes.
 #[utoipa::path(get, path = "/api/v1/summary", tag = "points", params(SummaryQuery),
-    responses((status = 200, body = Summary), AnyProblem))]
+    responses((status = 200, body = Summary), AnyProblem, MissingProblem))]
 pub(crate) async fn summary(
     State(state): State<ApiState>,
     Reader(caller): Reader,
     Query(query): Query<SummaryQuery>,
 ) -> Result<Json<Summary>, ApiError> {
-    let scope = caller.narrow(query.division)?;
+    let scope = state.narrow(&caller, query.division)?;
     state.compute(move |view| Ok(Json(Summary::new(view, scope)))).await
 }
 

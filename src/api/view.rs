@@ -108,6 +108,14 @@ impl View {
         self.inventory.sites.values().filter(|site| hangs_behind(&site.link)).map(|site| &site.code).collect()
     }
 
+    /// Whether a link is of the scope, or carries a site of it.
+    pub(crate) fn concerns(&self, link: &LinkCode, scope: Scope) -> bool {
+        let Some(link) = self.inventory.links.get(link) else { return false };
+        let is_inside =
+            |site: &SiteCode| self.inventory.sites.get(site).is_some_and(|site| scope.holds(&site.village));
+        scope.holds(&link.division) || self.sites_behind(&link.code).into_iter().any(is_inside)
+    }
+
     /// A link and every link whose way up passes it.
     fn links_behind<'a>(&'a self, link: &'a LinkCode) -> BTreeSet<&'a LinkCode> {
         let mut behind = BTreeSet::from([link]);

@@ -1,5 +1,7 @@
 //! The closed sets of the domain as JSON and query parameters write them: one word, documented as an enumeration.
 
+use crate::coverage::gap::GapKind;
+use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
 use crate::domain::place::PlaceKind;
 use crate::domain::site::Datum;
@@ -89,6 +91,10 @@ words! {
     LookWord(Look) as "Look", Look::ALL;
     /// [`Stage`] as a word.
     StageWord(Stage) as "Stage", Stage::ALL;
+    /// [`GapKind`] as a word.
+    GapKindWord(GapKind) as "GapKind", GapKind::ALL;
+    /// [`GapReason`] as a word.
+    GapReasonWord(GapReason) as "GapReason", GapReason::ALL;
     /// [`LinkStatus`] as a word.
     LinkStatusWord(LinkStatus) as "LinkStatus", LinkStatus::ALL;
 }

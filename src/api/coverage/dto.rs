@@ -114,7 +114,7 @@ pub(crate) struct GapPageDto {
     items: Vec<GapDto>,
     /// Pass as `after` to read on; null at the end.
     next: Option<String>,
-    /// Gaps of each reason over every page.
+    /// Gaps of each reason over every page of what was asked for.
     totals: BTreeMap<&'static str, u64>,
 }
 
@@ -143,7 +143,7 @@ impl GapPageDto {
     pub(crate) fn new(page: &GapPage) -> Self {
         Self {
             items: page.items.iter().map(GapDto::new).collect(),
-            next: page.next.clone(),
+            next: page.next.as_ref().map(ToString::to_string),
             totals: page.totals.iter().map(|(reason, count)| (reason.as_str(), *count)).collect(),
         }
     }

@@ -117,6 +117,30 @@ async fn gaps_name_what_has_no_working_cover() {
 }
 
 #[tokio::test]
+async fn gaps_are_filtered_by_kind_and_reason() {
+    let service = Service::start().await;
+    let all = service.get("/api/v1/coverage/gaps?limit=500", None).await.json();
+    for (filter, field, word) in
+        [("kind=village", "kind", "village"), ("reason=not_working", "reason", "not_working")]
+    {
+        let some = service.get(&format!("/api/v1/coverage/gaps?limit=500&{filter}"), None).await.json();
+        let asked = all["items"].as_array().unwrap().iter().filter(|gap| gap[field] == word);
+        let asked: Vec<_> = asked.collect();
+        assert!(!asked.is_empty(), "{filter}");
+        assert_eq!(some["items"].as_array().unwrap().iter().collect::<Vec<_>>(), asked, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn gaps_refuse_a_cursor_that_no_page_gave_out() {
+    let service = Service::start().await;
+    for wrong in ["after=nonsense", "after=1%20no_point", "kind=point", "reason=dark"] {
+        let answer = service.get(&format!("/api/v1/coverage/gaps?{wrong}"), None).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("malformed")), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn the_summary_counts_and_names_the_root_cause() {
     let service = Service::start().await;
     let summary = service.get("/api/v1/summary", None).await.json();

@@ -2,6 +2,7 @@
 
 use super::service::{DEAD_LINK, Service, VILLAGES, code_of};
 use serde_json::Value;
+use sharpeyes::domain::access::Role;
 
 async fn items(service: &Service, path: &str) -> Vec<Value> {
     let answer = service.get(path, None).await;
@@ -50,6 +51,56 @@ async fn filters_find_what_they_name() {
     }
     assert_eq!(items(&service, "/api/v1/points?text=7%E5%8F%B7&limit=500").await.len(), 4 * 7);
     assert!(items(&service, "/api/v1/points?cause=session_limit").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_filter_by_a_code_that_nothing_has_is_refused_and_says_so() {
+    let service = Service::start().await;
+    for (path, what, code) in [
+        ("points", "division", "230599"),
+        ("points", "grid", "G-none"),
+        ("points", "site", "S-none"),
+        ("points", "link", "L-none"),
+        ("sites", "division", "230599"),
+        ("sites", "link", "L-none"),
+        ("grids", "division", "230599"),
+        ("links", "division", "230599"),
+        ("places", "division", "230599"),
+        ("divisions", "division", "230599"),
+        ("villages", "division", "230599"),
+        ("summary", "division", "230599"),
+        ("events", "division", "230599"),
+        ("sd/prometheus", "division", "230599"),
+        ("coverage", "division", "230599"),
+        ("coverage/gaps", "division", "230599"),
+    ] {
+        let answer = service.get(&format!("/api/v1/{path}?{what}={code}"), None).await;
+        assert_eq!(answer.status, 404, "{path}?{what}: {}", answer.text());
+        let problem = answer.json();
+        assert_eq!(problem["code"], "not_found");
+        let expected =
+            format!("`{what}={code}`: no {what} has this code; /api/v1/{what}s lists those that there are");
+        assert_eq!(problem["detail"], expected.as_str(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_tells_nothing_of_what_lies_outside_the_token() {
+    let service = Service::start().await;
+    let county = service.token("county", Role::Read, Some("230521")).await;
+    for (query, status) in [
+        ("grid=230521100201001", 200),
+        ("site=S-230521100201", 200),
+        ("link=L-230521100201", 200),
+        ("division=230521100201&site=S-230521101202", 200),
+        ("grid=230522100201001", 404),
+        ("site=S-230522100201", 404),
+        ("link=L-230522100201", 404),
+        ("division=230522", 403),
+    ] {
+        let answer = service.get(&format!("/api/v1/points?{query}"), Some(&county)).await;
+        assert_eq!(answer.status, status, "{query}: {}", answer.text());
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use crate::coverage::fixture::{NOW, context, context_of, february, figure, month
 use crate::store::fixture::{EAST, WEST, division, import, point};
 use crate::support::postgres::on_both;
 use sharpeyes::coverage::approval::change_exclusion;
+use sharpeyes::coverage::gap::GapFilter;
 use sharpeyes::coverage::{ListKind, ListQuery, Selection, gaps, list, report};
 use sharpeyes::domain::history::RepairTimes;
 use sharpeyes::domain::{
@@ -285,7 +286,7 @@ async fn gaps_are_ranked_and_say_why() {
         let snapshot = Arc::new(Snapshot { points, ..Snapshot::default() });
         let (mut after, mut found) = (None, Vec::new());
         loop {
-            let page = gaps(&context, snapshot.clone(), None, after, 2).await.unwrap();
+            let page = gaps(&context, snapshot.clone(), GapFilter::default(), after, 2).await.unwrap();
             found.extend(page.items.iter().map(|gap| {
                 format!("{} {} {} {}", gap.member.code(), gap.households, gap.reason.as_str(), gap.points)
             }));
