@@ -25,13 +25,14 @@ pub use timeline::{KeptInterval, OpenState};
 pub use writer::{Record, WriterStatus};
 
 use crate::domain::{DivisionCode, DivisionLevel};
+use log::LevelFilter;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{ConnectOptions as _, PgPool, SqlitePool};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -49,6 +50,9 @@ pub(crate) use on_pool;
 
 /// How long a statement may wait for a connection or a lock before the store says that it is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A statement that takes longer is warned of: on SQLite the others have by then given up waiting for the lock. The library
+/// would warn after a second, which roll-ups, retention and figures of long windows take by nature on a large network.
+const SLOW_STATEMENT: Duration = ACQUIRE_TIMEOUT;
 /// SQLite's result code when another connection holds the lock.
 const SQLITE_BUSY: u32 = 5;
 
@@ -298,11 +302,13 @@ impl Address {
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(ACQUIRE_TIMEOUT);
+                .busy_timeout(ACQUIRE_TIMEOUT)
+                .log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT);
             Ok(Self::Lite(Box::new(options)))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(StoreError::Open)?;
-            Ok(Self::Pg(Box::new(options.options(PG_LIMITS))))
+            let options = options.options(PG_LIMITS);
+            Ok(Self::Pg(Box::new(options.log_slow_statements(LevelFilter::Warn, SLOW_STATEMENT))))
         } else {
             Err(StoreError::Url)
         }
@@ -348,6 +354,22 @@ mod tests {
         for limit in ["statement_timeout=120s", "lock_timeout=10s", "idle_in_transaction_session_timeout=60s"]
         {
             assert!(told.contains(&format!("-c {limit}")), "{limit} in {told}");
+        }
+    }
+
+    #[test]
+    fn only_a_statement_that_others_give_up_waiting_for_is_warned_of() {
+        let check = |settings: String| {
+            let set = "slow_statements_level: Warn, slow_statements_duration: 5s";
+            assert!(settings.contains(set), "{settings}");
+        };
+        let lite = Address::parse("sqlite:store.db").unwrap();
+        let pg = Address::parse("postgres://eyes@10.1.2.3/sharp").unwrap();
+        for address in [lite, pg] {
+            match address {
+                Address::Lite(options) => check(format!("{options:?}")),
+                Address::Pg(options) => check(format!("{options:?}")),
+            }
         }
     }
 
