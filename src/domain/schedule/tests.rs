@@ -123,6 +123,23 @@ fn every_point_is_looked_at_once_a_period() {
     }
 }
 
+/// A monitor that begins with one target after the other at 222 ms each, as gatus does, is through with ten thousand after
+/// 37 minutes; until then it knows nothing of the last ones.
+#[test]
+fn a_start_is_not_serial() {
+    let mut schedule = schedule(WIDE, 1);
+    (0..10_000).for_each(|index| schedule.put(plan(index, index, &[]), START));
+    let mut simulation = Simulation::new(schedule);
+    // No look ends in this time, so none can have waited for another.
+    simulation.run(seconds(61), seconds(600), |_| GOOD);
+    let mut each_second = [0_usize; 61];
+    for index in 0..10_000 {
+        each_second[usize::try_from(simulation.starts_of(index)[0]).unwrap()] += 1;
+    }
+    let most = each_second.iter().max().unwrap();
+    assert!(*most <= 230, "a sixtieth of all is 167: {each_second:?}");
+}
+
 #[test]
 fn light_looks_fill_the_time_between_patrols() {
     let rules = Rules { light_period: seconds(60), ..rules() };
