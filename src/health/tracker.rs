@@ -159,8 +159,12 @@ impl Tracker {
         for point in &mut self.points {
             (point.seen, point.in_first_round) = (!point.watched, point.watched);
         }
-        let left = self.points.iter().filter(|point| !point.seen).count();
-        self.round = Round { ends_at: now.plus(self.settings.rules.stale_after), left };
+        self.round.ends_at = now.plus(self.settings.rules.stale_after);
+        self.count_round();
+    }
+
+    fn count_round(&mut self) {
+        self.round.left = self.points.iter().filter(|point| !point.seen).count();
     }
 
     /// Whether every watched point was looked at once since start, or had the time to be.

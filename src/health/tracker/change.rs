@@ -19,6 +19,8 @@ impl Tracker {
         self.rebuild_links(&before, now);
         self.take_over_points(now);
         self.refresh_points(&before, now);
+        // Points that went are waited for no longer; those that come are no part of the first round.
+        self.count_round();
         self.records_until = next_coming_or_going(&self.inventory, now);
         let links = self.points.iter().enumerate();
         let links = links.filter_map(|(index, point)| point.link.map(|link| (index, link, point.watched)));

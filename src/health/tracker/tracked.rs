@@ -34,7 +34,7 @@ pub(super) struct Tracked {
     pub(super) outage: Option<Timestamp>,
     /// When a look was last ordered, so that an order is not repeated at each tick.
     pub(super) look_ordered: Timestamp,
-    /// Whether it was looked at (or explained) since start.
+    /// Whether the first round has it behind it: looked at, or explained, or not to be waited for.
     pub(super) seen: bool,
     /// Whether its first decision since start is still to come; that one is marked, it is no news.
     pub(super) in_first_round: bool,
@@ -81,7 +81,7 @@ impl Tracked {
             hold: None,
             outage: None,
             look_ordered: Timestamp::MIN,
-            seen: false,
+            seen: true,
             in_first_round: false,
             answered,
         }

@@ -69,6 +69,23 @@ fn only_what_an_inventory_changes_is_touched() {
 }
 
 #[test]
+fn the_first_round_waits_for_the_points_of_the_start_that_are_still_watched() {
+    let is_done = |tracker: &mut Tracker| tracker.snapshot(at(5)).first_round_done;
+    let mut tracker = started(&network("V=4"));
+    let mut inventory = network("V=5");
+    tracker.change_inventory(Arc::new(inventory.clone()), at(1));
+    for number in [1, 2, 5] {
+        look(&mut tracker, number, 2, Outcome::Video(healthy()));
+    }
+    inventory.points.get_mut(&point(3)).unwrap().watch = WatchMode::Off;
+    tracker.change_inventory(Arc::new(inventory.clone()), at(4));
+    assert!(!is_done(&mut tracker), "the fourth was not looked at; the fifth does not stand in for it");
+    inventory.points.remove(&point(4));
+    tracker.change_inventory(Arc::new(inventory), at(4));
+    assert!(is_done(&mut tracker), "nothing is left to wait for");
+}
+
+#[test]
 fn an_outage_survives_a_new_inventory() {
     let mut inventory = network("T*;V=4");
     let mut tracker = started(&inventory);
