@@ -73,9 +73,10 @@ pub struct LookRequest<'a> {
     pub window: Duration,
 }
 
-/// The name under which the sessions to a stream's device are counted.
+/// The name under which the sessions to a stream's device are counted. Names of hosts have no case: two spellings must not
+/// be two devices, each with sessions and logins of its own.
 pub fn host_name(stream: &StreamUrl) -> HostName {
-    HostName::from(format!("{}:{}", stream.host(), stream.port()))
+    HostName::from(format!("{}:{}", stream.host().to_ascii_lowercase(), stream.port()))
 }
 
 /// Looks once at a stream, outside any schedule: for the technician's `probe`. The TEARDOWN is awaited.
@@ -387,4 +388,20 @@ fn skip_reason(cause: &Cause) -> SkipReason {
 fn kbps_of(measured: &Measurement) -> u32 {
     let millis = measured.window.as_millis().max(1);
     u32::try_from((u128::from(measured.bytes) * 8).div_ceil(millis)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_one_name_however_it_is_written() {
+        let check = |stream: &str, expected: &str| {
+            assert_eq!(*host_name(&stream.parse().unwrap()), *expected, "{stream}");
+        };
+        check("rtsp://NVR.Village.Local/1", "nvr.village.local:554");
+        check("rtsp://nvr.village.local:554/2", "nvr.village.local:554");
+        check("rtsp://10.0.0.1:8554/1", "10.0.0.1:8554");
+        check("rtsp://[FE80::1]/1", "[fe80::1]:554");
+    }
 }

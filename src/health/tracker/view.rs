@@ -5,6 +5,7 @@ use super::tracked::Tracked;
 use crate::domain::correlate::{self, BulkCase, BulkCause, Shared};
 use crate::domain::{Cause, Condition, Inventory, LinkCode, PointCode, Timestamp, Transition};
 use crate::health::snapshot::{HeldCredential, LiveLink, RootCause, Snapshot};
+use crate::ingest::look::host_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,7 +154,7 @@ fn find_bulk_causes(points: &[Tracked], inventory: &Inventory) -> Vec<BulkCause>
         |code: &PointCode| inventory.points.get(code)?.credential.clone().map(Shared::Credential);
     let host = |code: &PointCode| {
         let stream = inventory.points.get(code)?.watched_stream()?;
-        Some(Shared::Host(format!("{}:{}", stream.host(), stream.port())))
+        Some(Shared::Host(host_name(stream).to_string()))
     };
     let missing = |point: &Tracked| point.machine.condition().cause() == Some(&Cause::StreamNotFound);
     let mut found = bulk(points, &Cause::WrongCredential, credential, is_refused);
