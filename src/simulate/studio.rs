@@ -140,12 +140,25 @@ impl Feed {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((target, next)) = source.as_mut() else { return };
         let Some(unit) = self.clip.units.get(*next) else { return };
+        let Some(time) = running_time(target) else { return };
         *next = (*next + 1) % self.clip.units.len().max(1);
+        let mut unit = unit.copy();
+        let stamped = unit.make_mut();
+        stamped.set_pts(time);
+        stamped.set_dts(time);
         // A media that was taken down refuses: it is built anew for the next viewer.
-        if target.push_buffer(unit.copy()).is_err() {
+        if target.push_buffer(unit).is_err() {
             *source = None;
         }
     }
+}
+
+/// Time since the media began to play; none before. A media is given its clock an instant before its base time: who
+/// stamps in between, as appsrc's own `do-timestamp` does, counts from the machine's start, and the media then waits
+/// for hours with that picture in its sink.
+fn running_time(source: &gst_app::AppSrc) -> Option<gst::ClockTime> {
+    let base = source.base_time().filter(|base| !base.is_zero())?;
+    source.clock()?.time().checked_sub(base)
 }
 
 fn serve(
@@ -223,7 +236,7 @@ fn factory(feed: &Arc<Feed>, guarded: bool) -> gst_rtsp_server::RTSPMediaFactory
         Coding::H265 | Coding::H265Open => "h265",
     };
     factory.set_launch(&format!(
-        "( appsrc name=source is-live=true do-timestamp=true format=time max-bytes={QUEUE_BYTES} \
+        "( appsrc name=source is-live=true format=time max-bytes={QUEUE_BYTES} \
          leaky-type=downstream caps=\"video/x-{name},stream-format=byte-stream,alignment=au,\
          width=640,height=360,framerate={PICTURES_PER_SECOND}/1\" \
          ! {name}parse ! rtp{name}pay name=pay0 pt=96 mtu=1400 config-interval=-1 aggregate-mode=zero-latency )"
@@ -255,4 +268,32 @@ fn begin_feed(feed: &Feed, media: &gst_rtsp_server::RTSPMedia) {
             session.set_property("rtcp-min-interval", interval);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_media_is_fed_once_it_plays_and_counts_from_then_on() {
+        gst::init().unwrap();
+        let clip = Clip {
+            name: "street",
+            coding: Coding::H264,
+            units: vec![gst::Buffer::from_slice(*b"first"), gst::Buffer::from_slice(*b"second")],
+        };
+        let feed = Feed { clip, source: Mutex::new(None), media: gst::glib::WeakRef::new() };
+        let source = gst_app::AppSrc::builder().format(gst::Format::Time).build();
+        feed.begin(source.clone());
+        let clock = gst::SystemClock::obtain();
+        source.set_clock(Some(&clock)).unwrap();
+        feed.push();
+        assert_eq!(source.current_level_buffers(), 0);
+
+        let start = clock.time();
+        source.set_base_time(start);
+        assert!(running_time(&source).unwrap() < start);
+        feed.push();
+        assert_eq!(source.current_level_bytes(), u64::try_from(b"first".len()).unwrap());
+    }
 }
