@@ -47,6 +47,8 @@ pub struct Server {
     pub request_timeout: Duration,
     /// Longest time for the head of a request, and for a connection to stay without one.
     pub header_timeout: Duration,
+    /// Longest time for a client to take nothing of what is sent to it.
+    pub write_timeout: Duration,
     /// Connections open at once; more have to wait.
     pub connections_at_once: usize,
     /// Largest request body in bytes.
@@ -221,6 +223,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             request_timeout: seconds(30),
             header_timeout: seconds(15),
+            write_timeout: seconds(30),
             connections_at_once: 256,
             body_limit_bytes: 32 * 1024 * 1024,
         }

@@ -1,21 +1,25 @@
-//! The connections: how many at once, and how long each may take to say what it wants.
+//! The connections: how many at once, how long each may take to say what it wants, and to take what it asked for.
 //!
-//! `axum::serve` bounds neither. A client that sends its head byte by byte, or holds idle connections, would take
-//! descriptors from the watching for as long as it likes.
+//! `axum::serve` bounds none of these. A client that sends its head byte by byte, holds idle connections, or asks and
+//! never reads the answers, would take descriptors from the watching, and the face from everyone else, for as long as
+//! it likes.
 
+mod room;
+
+use crate::api::serve::room::Room;
 use crate::api::state::ApiState;
 use crate::telemetry;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Time after which a failed accept is tried again: descriptors that ran out come back.
@@ -26,7 +30,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, cancel: CancellationT
     let server = &state.inputs().settings.server;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(server.header_timeout);
-    let mut slots = Slots::new(server.connections_at_once);
+    let mut room = Room::new(server.connections_at_once);
     let router = crate::api::router(state.clone());
     let mut connections = JoinSet::new();
     loop {
@@ -34,20 +38,18 @@ pub async fn serve(listener: TcpListener, state: ApiState, cancel: CancellationT
         let accepted = tokio::select! {
             biased;
             () = cancel.cancelled() => break,
-            Some(ended) = connections.join_next() => {
-                note_panic(ended);
+            Some(ended) = connections.join_next_with_id() => {
+                room.leave(note_end(ended));
                 continue;
             }
-            accepted = accept(&listener, &mut slots) => accepted,
+            accepted = accept(&listener, server.write_timeout), if room.is_left() => accepted,
         };
         match accepted {
-            Ok((stream, slot)) => {
+            Ok((stream, client)) if room.admits(client) => {
                 let connection = connection(http.clone(), stream, router.clone(), cancel.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+                room.enter(connections.spawn(connection).id(), client);
             }
+            Ok((refused, _)) => drop(refused),
             Err(error) => {
                 telemetry::accept_failed(&error);
                 tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -55,39 +57,17 @@ pub async fn serve(listener: TcpListener, state: ApiState, cancel: CancellationT
         }
     }
     drop(listener);
-    while let Some(ended) = connections.join_next().await {
-        note_panic(ended);
+    while let Some(ended) = connections.join_next_with_id().await {
+        note_end(ended);
     }
 }
 
-/// The connections that may be open at once.
-struct Slots {
-    free: Arc<Semaphore>,
-    limit: usize,
-    /// Whether it was told that none is free; it is told again when half of them were.
-    told: bool,
-}
-
-impl Slots {
-    fn new(limit: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(limit)), limit, told: false }
-    }
-
-    /// Waits until a connection may be accepted; who has to wait stays in the backlog of the listener.
-    async fn take(&mut self) -> io::Result<OwnedSemaphorePermit> {
-        let free = self.free.available_permits();
-        if free == 0 && !self.told {
-            telemetry::connections_exhausted(self.limit);
-        }
-        self.told = free == 0 || (self.told && free < self.limit / 2);
-        Arc::clone(&self.free).acquire_owned().await.map_err(io::Error::other)
-    }
-}
-
-async fn accept(listener: &TcpListener, slots: &mut Slots) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = slots.take().await?;
-    let (stream, _peer) = listener.accept().await?;
-    Ok((stream, slot))
+/// Accepts a connection that the system cuts off once its client has taken nothing of what was sent for `write_timeout`,
+/// or is gone. Nothing is cut off while there is nothing to send, as in a stream of events without a change.
+async fn accept(listener: &TcpListener, write_timeout: Duration) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(write_timeout))?;
+    Ok((stream, peer.ip()))
 }
 
 /// Serves one connection. What a client does wrong with it is no fault of ours and is not told.
@@ -107,8 +87,13 @@ async fn connection(http: http1::Builder, stream: TcpStream, router: Router, can
     }
 }
 
-fn note_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        telemetry::task_failed("connection", &error);
+/// Tells a panic; gives the task that ended.
+fn note_end(ended: Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((connection, ())) => connection,
+        Err(error) => {
+            telemetry::task_failed("connection", &error);
+            error.id()
+        }
     }
 }

@@ -25,6 +25,7 @@ fn server(section: &mut Section<'_>, server: &mut Server) {
     section.read("listen", parsed("an address and port like 127.0.0.1:8080"), &mut server.listen);
     section.read("request_timeout_seconds", seconds(1.0..=600.0), &mut server.request_timeout);
     section.read("header_timeout_seconds", seconds(0.1..=300.0), &mut server.header_timeout);
+    section.read("write_timeout_seconds", seconds(0.1..=300.0), &mut server.write_timeout);
     section.read("connections_at_once", whole(8..=65_536_usize), &mut server.connections_at_once);
     section.read("body_limit_bytes", whole(1_024..=1_073_741_824_usize), &mut server.body_limit_bytes);
 }

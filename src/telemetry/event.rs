@@ -7,7 +7,7 @@ use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use crate::telemetry::metric::{LINK_MODULE, METRICS};
 use std::error::Error;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A look at a point ended.
@@ -350,6 +350,12 @@ pub fn stopped_late(tasks: &[&str]) {
 /// Every connection of the HTTP face is taken.
 pub fn connections_exhausted(limit: usize) {
     tracing::warn!(limit, "all {limit} connections are taken; more have to wait");
+}
+
+/// One client holds as many connections of the HTTP face as are left to all others; what it opens beyond is closed.
+pub fn client_refused(client: IpAddr, held: usize, limit: usize) {
+    tracing::warn!(%client, held, limit,
+        "{client} holds {held} of the {limit} connections, as many as are left; what it opens beyond is closed");
 }
 
 /// A connection could not be accepted; it is tried again.
