@@ -1,7 +1,8 @@
 //! Access: bearer tokens, roles, the division that a token may see.
 //!
-//! Every token is looked up in the store at every request, so that a revocation takes effect at once. While the store
-//! cannot be read, a token that was valid at its last lookup stays valid, so that `/metrics` and the lists go on.
+//! Every token is looked up in the store at every request, so that a revocation takes effect at once; an answer that does
+//! not end asks again and again. While the store cannot be read, a token that was valid at its last lookup stays valid,
+//! so that `/metrics` and the lists go on.
 //!
 //! Until the first token is made the service listens on loopback only and serves every request as role `admin`: the
 //! first steps and the demo. Pages of other sites are kept out by the `Host` and `Sec-Fetch-Site` headers. Once a token
@@ -80,11 +81,26 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// What it may see.
     pub(crate) scope: Scope,
+    /// What it showed; `None` as long as no token was ever made.
+    token: Option<TokenHash>,
 }
 
 impl Caller {
     fn local() -> Self {
-        Self { name: LOCAL.to_owned(), role: Role::Admin, scope: Scope::EVERYTHING }
+        Self { name: LOCAL.to_owned(), role: Role::Admin, scope: Scope::EVERYTHING, token: None }
+    }
+
+    fn with(token: Token, hash: &TokenHash) -> Self {
+        Self { name: token.name, role: token.role, scope: token.scope, token: Some(hash.clone()) }
+    }
+
+    /// Whether who was let in would be let in again. While the store cannot be read, nobody is turned out.
+    pub(crate) async fn is_still_valid(&self, store: &Store) -> bool {
+        let valid = match &self.token {
+            Some(hash) => store.token_by_hash(hash).await.map(|token| token.is_some()),
+            None => store.token_count().await.map(|count| count == 0),
+        };
+        valid.unwrap_or(true)
     }
 
     /// Whether no token was ever made and the request came from this machine.
@@ -109,12 +125,6 @@ impl Caller {
     /// The part of the network that a list shows: the division asked for, silently narrowed to the token's.
     pub(crate) fn narrow(&self, asked: Option<DivisionCode>) -> Result<Scope, ApiError> {
         self.scope.narrow(asked).ok_or(ApiError::OutsideScope)
-    }
-}
-
-impl From<Token> for Caller {
-    fn from(token: Token) -> Self {
-        Self { name: token.name, role: token.role, scope: token.scope }
     }
 }
 
@@ -205,13 +215,16 @@ impl Remembered {
         match store.token_by_hash(hash).await {
             Ok(Some(token)) => {
                 self.remember(hash, &token);
-                Ok(token.into())
+                Ok(Caller::with(token, hash))
             }
             Ok(None) => {
                 self.lock().remove(hash);
                 Err(ApiError::Unauthenticated)
             }
-            Err(error) => self.lock().get(hash).cloned().map(Caller::from).ok_or_else(|| error.into()),
+            Err(error) => {
+                let known = self.lock().get(hash).cloned();
+                known.map(|token| Caller::with(token, hash)).ok_or_else(|| error.into())
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The event stream: batches, scopes, lagging readers, shutdown.
 
 use super::service::{Service, TAKEN, VILLAGES, code_of};
+use sharpeyes::config::Settings;
 use sharpeyes::domain::access::Role;
 use sharpeyes::domain::{Cause, Condition, Evidence, Provenance, Transition};
 use std::sync::Arc;
@@ -29,6 +30,12 @@ async fn read_until(stream: &mut TcpStream, seen: &mut String, wanted: &str) {
         assert!(count > 0, "the stream ended before `{wanted}`; seen: {seen}");
         seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
+}
+
+/// Reads until the service ends the stream.
+async fn ends(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -94,6 +101,60 @@ async fn the_stream_ends_when_the_service_stops() {
     let mut seen = String::new();
     read_until(&mut stream, &mut seen, "event: hello").await;
     service.cancel.cancel();
-    let mut rest = Vec::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+    ends(stream).await;
+}
+
+#[tokio::test]
+async fn a_stream_in_which_nothing_happens_outlives_the_write_timeout() {
+    let mut settings = Settings::default();
+    settings.server.write_timeout = Duration::from_millis(100);
+    let service = Service::start_with(settings).await;
+    let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
+    let mut seen = String::new();
+    read_until(&mut stream, &mut seen, "event: hello").await;
+    let mut byte = [0; 1];
+    let silence = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut byte)).await;
+    assert!(silence.is_err(), "{silence:?}");
+    service.changes.send(change(0, 1)).unwrap();
+    read_until(&mut stream, &mut seen, "event: changes").await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_revoked() {
+    let service = Service::start().await;
+    let secret = service.token("short-lived", Role::Read, None).await;
+    let other = service.token("other", Role::Read, None).await;
+    let mut revoked = service.send("GET", "/api/v1/events", Some(&secret), &[], b"").await;
+    let mut kept = service.send("GET", "/api/v1/events", Some(&other), &[], b"").await;
+    let (mut seen, mut seen_by_other) = (String::new(), String::new());
+    read_until(&mut revoked, &mut seen, "event: hello").await;
+    read_until(&mut kept, &mut seen_by_other, "event: hello").await;
+    assert!(service.store.revoke_token("short-lived", TAKEN).await.unwrap());
+    ends(revoked).await;
+    service.changes.send(change(0, 1)).unwrap();
+    read_until(&mut kept, &mut seen_by_other, "event: changes").await;
+}
+
+#[tokio::test]
+async fn a_stream_without_a_token_ends_when_the_first_one_is_made() {
+    let service = Service::start().await;
+    let mut stream = service.send("GET", "/api/v1/events", None, &[], b"").await;
+    read_until(&mut stream, &mut String::new(), "event: hello").await;
+    service.token("first", Role::Read, None).await;
+    ends(stream).await;
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_while_the_store_is_lost() {
+    let service = Service::start().await;
+    let secret = service.token("known", Role::Read, None).await;
+    let mut stream = service.send("GET", "/api/v1/events", Some(&secret), &[], b"").await;
+    let mut seen = String::new();
+    read_until(&mut stream, &mut seen, "event: hello").await;
+    service.store.close().await;
+    let mut byte = [0; 1];
+    let silence = tokio::time::timeout(Duration::from_millis(2_500), stream.read(&mut byte)).await;
+    assert!(silence.is_err(), "{silence:?}");
+    service.changes.send(change(0, 1)).unwrap();
+    read_until(&mut stream, &mut seen, "event: changes").await;
 }
