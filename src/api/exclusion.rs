@@ -1,6 +1,7 @@
 //! `exclusions`: windows that leave a figure's denominator; entered by one person, approved by another, never deleted.
 
 mod dto;
+mod sight;
 
 use crate::api::extract::{Json as Body, Path, Query};
 use crate::api::guard::{Caller, Operator, Reader};
@@ -22,6 +23,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use dto::{ApprovalDto, ExclusionDto, ExclusionRequestDto};
 use serde::Deserialize;
+use sight::Sight;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,23 +209,17 @@ async fn visible(state: &ApiState, scope: Scope, query: &ExclusionQuery) -> Resu
         let Some(last) = rows.last() else { return Ok(found) };
         after = last.id;
         let asked = query.effective;
-        let rows =
-            rows.into_iter().filter(|row| asked.is_none_or(|asked| asked == row.is_effective())).collect();
-        found.extend(state.compute(move |view| Ok(within(view, scope, rows))).await?);
+        let rows = rows.into_iter().filter(move |row| asked.is_none_or(|asked| asked == row.is_effective()));
+        found.extend(state.compute(move |view| Ok(seen(view, scope, rows))).await?);
         if found.len() > query.limit.count() {
             return Ok(found);
         }
     }
 }
 
-fn within(view: &View, scope: Scope, rows: Vec<Exclusion>) -> Vec<Exclusion> {
-    rows.into_iter().filter(|row| touches(view, scope, &row.scope)).collect()
-}
-
-/// Whether an exclusion can mean a point inside the scope.
-fn touches(view: &View, scope: Scope, target: &ExclusionScope) -> bool {
-    let Ok(divisions) = divisions(view, target) else { return scope == Scope::EVERYTHING };
-    divisions.into_iter().any(|division| scope.narrow(Some(division)).is_some())
+fn seen(view: &View, scope: Scope, rows: impl Iterator<Item = Exclusion>) -> Vec<Exclusion> {
+    let sight = Sight::of(view, scope);
+    rows.filter_map(|row| sight.narrow(row)).collect()
 }
 
 /// Refuses what names something unknown or outside of the scope, also where a point of another division hangs on it.

@@ -49,7 +49,7 @@ pub(crate) struct ExclusionDto {
 #[serde(default, deny_unknown_fields)]
 #[schema(as = ExclusionScope)]
 pub(crate) struct ScopeDto {
-    /// Codes of points.
+    /// Codes of points. Who is bound to a division sees its own of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     points: Option<Vec<PointCodeText>>,
     /// Code of a site: its points.

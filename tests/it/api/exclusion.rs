@@ -1,6 +1,6 @@
 //! Exclusions: entered by one person, approved by another, audited.
 
-use super::service::{DEAD_LINK, Service, TAKEN};
+use super::service::{DEAD_LINK, Service, TAKEN, code_of};
 use serde_json::{Value, json};
 use sharpeyes::domain::access::Role;
 use sharpeyes::domain::{DivisionCode, SiteCode};
@@ -110,6 +110,45 @@ async fn a_link_or_site_that_carries_another_division_too_is_outside_of_the_scop
     let approve = format!("/api/v1/exclusions/{}/approve", entered["id"]);
     assert_eq!(service.post(&approve, Some(&county), &json!({})).await.status, 404);
     assert_eq!(service.post("/api/v1/exclusions", Some(&everywhere), &site).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_scoped_person_sees_what_means_own_points_and_of_a_list_those_alone() {
+    let service = Service::start().await;
+    let everywhere = service.token("everywhere", Role::Operate, None).await;
+    let county = service.token("county", Role::Read, Some("230522")).await;
+    let [own, other, far] = ["230522100203", "230521100201", "230521101202"];
+    // A pole and an uplink of the other county carry a camera of this one.
+    service.inventory.send_modify(|inventory| {
+        let village: DivisionCode = own.parse().unwrap();
+        let inventory = Arc::make_mut(inventory);
+        let point = inventory.points.values_mut().find(|point| point.village == village).unwrap();
+        point.site = Some(format!("S-{other}").parse().unwrap());
+    });
+    let [own_point, far_point] = [own, far].map(|village| code_of(village.parse().unwrap(), 1).to_string());
+    for scope in [
+        json!({ "points": [far_point, own_point] }),
+        json!({ "site": format!("S-{other}") }),
+        json!({ "link": format!("L-{other}") }),
+        json!({ "division": "2305" }),
+        json!({ "points": [far_point] }),
+        json!({ "site": format!("S-{far}") }),
+        json!({ "link": format!("L-{far}") }),
+        json!({ "division": "230521" }),
+    ] {
+        let entered = service.post("/api/v1/exclusions", Some(&everywhere), &request(&scope)).await;
+        assert_eq!((entered.status, &entered.json()["scope"]), (201, &scope));
+    }
+    let listed = service.get("/api/v1/exclusions", Some(&county)).await.json();
+    let scopes: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|item| item["scope"].clone()).collect();
+    let expected = [
+        json!({ "points": [own_point] }),
+        json!({ "site": format!("S-{other}") }),
+        json!({ "link": format!("L-{other}") }),
+        json!({ "division": "2305" }),
+    ];
+    assert_eq!(scopes, expected);
 }
 
 #[tokio::test]
