@@ -354,9 +354,10 @@ impl Machine {
         (to != self.condition).then_some(Proposal { to, at, looks: 0 })
     }
 
-    /// A hold tells more than that nothing was looked at; a backlog does not take a hold's place.
+    /// A hold tells more than that nothing was looked at, or that we were away before; a backlog does not take a hold's
+    /// place.
     fn replaces_reason(&self, cause: &Cause) -> bool {
-        let vague = [Cause::NotYetProbed, Cause::Stale, Cause::Backlog];
+        let vague = [Cause::NotYetProbed, Cause::MonitorDown, Cause::Stale, Cause::Backlog];
         *cause == Cause::CredentialHold && self.condition.cause().is_some_and(|now| vague.contains(now))
     }
 

@@ -163,6 +163,15 @@ fn what_was_not_looked_at_is_unknown_only_when_the_last_look_is_stale() {
 }
 
 #[test]
+fn a_hold_after_our_own_outage_is_named_and_the_refusal_is_known_when_it_ends() {
+    let mut machine = Machine::new(condition("wrong_credential"), at(0));
+    machine.enter(condition("monitor_down"), at(50));
+    let looks = "100 -credential_hold 1900 -credential_hold 2000 wrong_credential";
+    check_from(&mut machine, looks, "101 credential_hold 2000 wrong_credential");
+    check("monitor_down", "100 -backlog", "");
+}
+
+#[test]
 fn a_device_that_answers_was_not_offline_but_proves_no_video() {
     check("good", "100 connect_timeout 130 reachable 160 connect_timeout 190 connect_timeout", "");
     check("good", "100 no_packets 130 reachable 160 no_packets 190 no_packets", "100 no_packets");
