@@ -10,6 +10,7 @@ pub mod exclusion;
 pub mod fact;
 mod heartbeat;
 pub mod inventory;
+pub mod lease;
 pub mod month;
 pub mod observation;
 pub mod retention;
@@ -21,6 +22,7 @@ pub mod upkeep;
 pub mod writer;
 
 pub use fact::PointFacts;
+pub use lease::Lease;
 pub use timeline::{KeptInterval, OpenState};
 pub use writer::{Record, WriterStatus};
 
@@ -99,6 +101,18 @@ pub enum StoreError {
         /// What was tried.
         operation: &'static str,
     },
+    /// Another service has the lease.
+    #[error("another service runs on this database; stop it first")]
+    Leased,
+    /// The lock beside the SQLite file could not be taken.
+    #[error("lock {}", .path.display())]
+    Lock {
+        /// The file that is locked.
+        path: PathBuf,
+        /// Why it could not be.
+        #[source]
+        source: std::io::Error,
+    },
     /// A row holds what this version cannot read.
     #[error("read {what} `{value}`")]
     Corrupt {
@@ -116,6 +130,7 @@ impl StoreError {
             Self::Url | Self::NoDatabase(_) | Self::Open(_) => "open the database",
             Self::Migrate(_) | Self::NewerSchema { .. } => "migrate the database",
             Self::Statement { operation, .. } | Self::Deadline { operation } => operation,
+            Self::Leased | Self::Lock { .. } => "take the lease",
             Self::Corrupt { what, .. } => what,
         }
     }
@@ -132,6 +147,8 @@ impl StoreError {
             | Self::NewerSchema { .. }
             | Self::Statement { .. }
             | Self::Deadline { .. }
+            | Self::Leased
+            | Self::Lock { .. }
             | Self::Corrupt { .. } => false,
         }
     }
@@ -149,6 +166,8 @@ impl StoreError {
             | Self::NoDatabase(_)
             | Self::Migrate(_)
             | Self::NewerSchema { .. }
+            | Self::Leased
+            | Self::Lock { .. }
             | Self::Corrupt { .. } => false,
         }
     }

@@ -23,7 +23,7 @@ use crate::inventory::reconcile::{Reconciler, Running, Wanted};
 use crate::probe;
 use crate::store::upkeep::{self, UpkeepStatus};
 use crate::store::writer::{self, WriterInputs};
-use crate::store::{OpenState, Record, Store, WriterStatus};
+use crate::store::{Lease, OpenState, Record, Store, WriterStatus};
 use crate::telemetry;
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -61,6 +61,8 @@ pub(super) struct Service {
     watchers: Group,
     tracker: Group,
     keepers: Group,
+    /// Let go last, when it is dropped.
+    lease: Group,
 }
 
 impl Service {
@@ -90,6 +92,7 @@ impl Service {
             task = self.watchers.failed() => task,
             task = self.tracker.failed() => task,
             task = self.keepers.failed() => task,
+            task = self.lease.failed() => task,
         }
     }
 
@@ -129,6 +132,7 @@ struct Parts {
     settings: Arc<Settings>,
     clock: Clock,
     store: Store,
+    lease: Lease,
     calendar: Calendar,
     targets: Arc<Targets>,
     holds: Holds,
@@ -139,6 +143,15 @@ struct Parts {
 fn key_of(settings: &Settings) -> PathBuf {
     let directory = environment("CREDENTIALS_DIRECTORY");
     key_file(&settings.credentials.key_file, directory.as_deref())
+}
+
+fn start_lease(lease: Lease) -> Group {
+    let mut group = Group::new();
+    group.start("lease", |_dropped_at_the_end| async move {
+        lease.keep().await;
+        telemetry::lease_lost();
+    });
+    group
 }
 
 /// What others follow.
@@ -171,13 +184,14 @@ impl Parts {
         let calendar = Calendar::of_zone(&settings.report.zone)?;
         let targets = Arc::new(load_targets(settings.report.targets_file.as_deref())?);
         let store = database::open(settings.store.url.expose()).await?;
+        let lease = database::lease(&store).await?;
         let imports = ImportSettings {
             key_file: key_of(&settings),
             brands: brands()?,
             zone: TimeZone::get(&settings.report.zone)?,
         };
         let (settings, holds) = (Arc::new(settings), Holds::default());
-        Ok(Self { settings, clock: Clock::system(), store, calendar, targets, holds, imports })
+        Ok(Self { settings, clock: Clock::system(), store, lease, calendar, targets, holds, imports })
     }
 
     async fn listen(&self) -> anyhow::Result<TcpListener> {
@@ -248,7 +262,8 @@ impl Parts {
         };
         let mut tracker = Group::new();
         tracker.start("tracker", |cancel| tracker::run(inputs, outputs, cancel));
-        let mut service = Service { address, store: self.store, face, watchers, tracker, keepers };
+        let lease = start_lease(self.lease);
+        let mut service = Service { address, store: self.store, face, watchers, tracker, keepers, lease };
         service.watchers.start("reconciler", |cancel| reconciler.run(wanted, running, cancel));
         Ok(service)
     }

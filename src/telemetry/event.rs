@@ -307,6 +307,20 @@ pub fn database_awaited(error: &(dyn Error + 'static), delay: Duration) {
     );
 }
 
+/// Another service runs on the database, or the database went away meanwhile; the lease is asked for until the time is up.
+pub fn lease_awaited(error: &(dyn Error + 'static), longest: Duration) {
+    tracing::warn!(
+        error = %Chain(error),
+        longest_seconds = longest.as_secs(),
+        "the database is not free; it is waited for up to {} s", longest.as_secs()
+    );
+}
+
+/// Another service has taken the database while it was away.
+pub fn lease_lost() {
+    tracing::error!("another service has taken the database while it was away; this one stops");
+}
+
 /// The database that was waited for answers.
 pub fn database_came_up() {
     tracing::info!("the database answers now");

@@ -78,6 +78,26 @@ async fn a_database_that_will_never_take_us_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_second_service_on_a_database_is_refused_until_the_first_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let lite = format!("sqlite:{}", folder.path().join("sharpeyes.db").display());
+    for url in [lite, new_database().await] {
+        let [first_folder, second_folder] = [0; 2].map(|_| tempfile::tempdir().unwrap());
+        let mut first = start(first_folder.path(), &url);
+        first.wait_for_line("sharpeyes listens on", PATIENCE);
+        let mut second = start(second_folder.path(), &url);
+        second.wait_for_line("another service runs on this database", PATIENCE);
+        assert_eq!(second.wait(PATIENCE).code(), Some(2), "{}", second.output());
+        first.signal("KILL");
+        first.wait(PATIENCE);
+        let mut next = start(second_folder.path(), &url);
+        next.wait_for_line("sharpeyes listens on", PATIENCE);
+        next.signal("TERM");
+        assert!(next.wait(PATIENCE).success());
+    }
+}
+
+#[tokio::test]
 async fn the_database_of_a_later_version_is_left_alone() {
     const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
         VALUES (9999, 'later', TRUE, X'00', 0)";

@@ -8,6 +8,7 @@ mod fact;
 pub(crate) mod fixture;
 mod heartbeat;
 mod inventory;
+mod lease;
 mod month;
 mod observation;
 mod retention;
