@@ -1,8 +1,8 @@
 //! Access: bearer tokens, roles, the division that a token may see.
 //!
 //! Every token is looked up in the store at every request, so that a revocation takes effect at once; an answer that does
-//! not end asks again and again. While the store cannot be read, a token that was valid at its last lookup stays valid,
-//! so that `/metrics` and the lists go on.
+//! not end asks again and again. While the store cannot be read, what the last lookup found stays valid, so that
+//! `/metrics` and the lists go on.
 //!
 //! Until the first token is made the service listens on loopback only and serves every request as role `admin`: the
 //! first steps and the demo. Pages of other sites are kept out by the `Host` and `Sec-Fetch-Site` headers. Once a token
@@ -20,13 +20,17 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Name under which requests without a token are entered in the audit.
 const LOCAL: &str = "local";
 /// How many tokens are remembered for the time that the store cannot be read; more are forgotten.
 const REMEMBERED: usize = 1_024;
+/// How long the store is asked about what is remembered; a connection of its pool alone may take five times as long.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Why the service may not listen on an address.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +181,7 @@ async fn identify(state: &ApiState, headers: &HeaderMap) -> Result<Caller, ApiEr
         return state.remembered().find(&state.inputs().store, &TokenHash::of(secret)).await;
     }
     let listens_on_loopback = state.inputs().settings.server.listen.ip().is_loopback();
-    if !listens_on_loopback || state.inputs().store.token_count().await? > 0 {
+    if !listens_on_loopback || state.remembered().guarding(&state.inputs().store).await? == Guarding::Tokens {
         return Err(ApiError::Unauthenticated);
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -206,39 +210,75 @@ fn refuse_cross_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiErro
     }
 }
 
-/// The tokens that were valid at their last lookup.
+/// What the last lookups found, for the time that the store cannot be read.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered(Mutex<BTreeMap<TokenHash, Token>>);
+pub(crate) struct Remembered {
+    tokens: Mutex<BTreeMap<TokenHash, Token>>,
+    guarding: Mutex<Option<Guarding>>,
+}
 
 impl Remembered {
     async fn find(&self, store: &Store, hash: &TokenHash) -> Result<Caller, ApiError> {
-        match store.token_by_hash(hash).await {
-            Ok(Some(token)) => {
+        let known = self.tokens().get(hash).cloned();
+        let found = if known.is_some() {
+            soon(store.token_by_hash(hash)).await
+        } else {
+            store.token_by_hash(hash).await
+        };
+        match (found, known) {
+            (Ok(Some(token)), _) => {
+                self.note(Guarding::Tokens);
                 self.remember(hash, &token);
                 Ok(Caller::with(token, hash))
             }
-            Ok(None) => {
-                self.lock().remove(hash);
+            (Ok(None), _) => {
+                self.tokens().remove(hash);
                 Err(ApiError::Unauthenticated)
             }
-            Err(error) => {
-                let known = self.lock().get(hash).cloned();
-                known.map(|token| Caller::with(token, hash)).ok_or_else(|| error.into())
-            }
+            (Err(_), Some(token)) => Ok(Caller::with(token, hash)),
+            (Err(error), None) => Err(error.into()),
         }
     }
 
+    /// Whether requests need a token. Once they do, they do for good.
+    async fn guarding(&self, store: &Store) -> Result<Guarding, ApiError> {
+        let known = *self.guarding.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = match known {
+            Some(Guarding::Tokens) => return Ok(Guarding::Tokens),
+            Some(Guarding::LoopbackOpen) => soon(store.token_count()).await,
+            None => store.token_count().await,
+        };
+        match (count, known) {
+            (Ok(0), _) => Ok(self.note(Guarding::LoopbackOpen)),
+            (Ok(_), _) => Ok(self.note(Guarding::Tokens)),
+            // A token that was made since would not be known. Nothing can be changed meanwhile: that is audited first.
+            (Err(_), Some(known)) => Ok(known),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    fn note(&self, guarding: Guarding) -> Guarding {
+        *self.guarding.lock().unwrap_or_else(PoisonError::into_inner) = Some(guarding);
+        guarding
+    }
+
     fn remember(&self, hash: &TokenHash, token: &Token) {
-        let mut tokens = self.lock();
+        let mut tokens = self.tokens();
         if tokens.len() >= REMEMBERED {
             tokens.pop_first();
         }
         tokens.insert(hash.clone(), token.clone());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TokenHash, Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tokens(&self) -> MutexGuard<'_, BTreeMap<TokenHash, Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks the store no longer than a scrape can wait: what it told before will do.
+async fn soon<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answered = tokio::time::timeout(SOON, asked).await;
+    answered.unwrap_or(Err(StoreError::Deadline { operation: "look a caller up" }))
 }
 
 #[cfg(test)]

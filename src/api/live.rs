@@ -8,9 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// A worker whose last sign of life is this old stands still: each gives one every few seconds.
 const STALE: Duration = Duration::from_secs(30);
+/// A database that takes longer than this to answer a question about nothing does not answer.
+const PING: Duration = Duration::from_secs(1);
 
 /// The process answers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -62,7 +65,7 @@ pub(crate) enum Missing {
 ))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     let inputs = state.inputs();
-    let store_answers = inputs.store.ping().await.is_ok();
+    let store_answers = matches!(timeout(PING, inputs.store.ping()).await, Ok(Ok(())));
     let writer_commits = inputs.writer.borrow().healthy;
     let snapshot = inputs.snapshot.borrow().clone();
     let lives = |sign: Timestamp| inputs.clock.now().since(sign) < STALE;

@@ -1,12 +1,13 @@
 //! Tokens, roles, scopes, and how a refusal looks.
 
 use super::service::{Service, TAKEN};
+use crate::support::postgres::Server;
 use serde_json::json;
 use sharpeyes::api::guard::{Guarding, ListenError, check_listen};
 use sharpeyes::config::Settings;
 use sharpeyes::domain::access::Role;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn without_a_token_loopback_is_open_and_with_one_it_is_guarded() {
@@ -45,12 +46,46 @@ async fn revoking_the_last_token_closes_the_service() {
 }
 
 #[tokio::test]
-async fn while_the_store_is_lost_a_request_without_a_token_is_told_to_come_back() {
+async fn a_request_without_a_token_is_told_to_come_back_while_nobody_can_know_whether_it_needs_one() {
     let service = Service::start().await;
     service.store.close().await;
     let answer = service.get("/api/v1/points", None).await;
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"store_unavailable".into()));
     assert_eq!(answer.headers["retry-after"], "5");
+}
+
+#[tokio::test]
+async fn what_is_open_stays_open_while_the_store_is_lost() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/metrics", None).await.status, 200);
+    service.store.close().await;
+    assert_eq!(service.get("/metrics", None).await.status, 200);
+    assert_eq!(service.get("/api/v1/points", None).await.status, 200);
+    assert_eq!(service.get("/api/v1/points", Some("se_unknown")).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_holds_up_neither_scrapes_nor_readiness() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
+    let service = Service::start_on(&server.new_database().await, Settings::default(), folder).await;
+    let answers = async |token: Option<&str>| {
+        for (path, status) in [("/metrics", 200), ("/api/v1/points", 200), ("/readyz", 503)] {
+            let asked = Instant::now();
+            assert_eq!(service.get(path, token).await.status, status, "{path}");
+            // A connection of the pool is waited for 5 s, an answer on it for as long as the request may take.
+            assert!(asked.elapsed() < Duration::from_secs(4), "{path} took {:?}", asked.elapsed());
+        }
+    };
+    assert_eq!(service.get("/metrics", None).await.status, 200);
+    server.freeze();
+    answers(None).await;
+    server.thaw();
+    let secret = service.token("known", Role::Read, None).await;
+    assert_eq!(service.get("/metrics", Some(&secret)).await.status, 200);
+    server.freeze();
+    answers(Some(&secret)).await;
+    assert_eq!(service.get("/metrics", None).await.status, 401);
+    server.thaw();
 }
 
 #[tokio::test]

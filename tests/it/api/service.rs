@@ -90,7 +90,13 @@ impl Service {
     /// ..with these settings.
     pub(super) async fn start_with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite:{}", folder.path().join("api.db").display())).await.unwrap();
+        let url = format!("sqlite:{}", folder.path().join("api.db").display());
+        Self::start_on(&url, settings, folder).await
+    }
+
+    /// ..on this database.
+    pub(super) async fn start_on(url: &str, settings: Settings, folder: tempfile::TempDir) -> Self {
+        let store = Store::open(url).await.unwrap();
         store.migrate().await.unwrap();
         let inventory = Arc::new(network());
         let (snapshot, snapshot_seen) = watch::channel(Arc::new(picture(&inventory)));

@@ -158,6 +158,11 @@ impl Server {
         self.signal_all("STOP");
     }
 
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        self.signal_all("CONT");
+    }
+
     /// The server and the processes of its connections.
     fn signal_all(&self, signal: &str) {
         let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
