@@ -26,6 +26,7 @@ mod page;
 mod place;
 mod point;
 mod problem;
+mod prose;
 mod sd;
 mod serve;
 mod site;

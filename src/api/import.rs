@@ -6,6 +6,7 @@ use crate::api::extract::Query;
 use crate::api::guard::{Administrator, Reader};
 use crate::api::page::{Limit, Page};
 use crate::api::problem::{AnyProblem, ApiError, ConflictProblem, LargeProblem};
+use crate::api::prose::{self, Layout};
 use crate::api::state::ApiState;
 use crate::api::word::DatumWord;
 use crate::domain::site::Datum;
@@ -18,7 +19,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use dto::{ImportReportDto, ImportRunDto, TableKindWord};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::{Deserialize, de};
 use std::path::PathBuf;
 
 /// What an import over HTTP needs beside its file.
@@ -87,10 +88,11 @@ struct Name(String);
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.chars().count() {
-            1..=200 => Ok(Self(text)),
-            _ => Err(serde::de::Error::custom("`name` has 1 to 200 characters")),
+        if text.is_empty() {
+            return Err(de::Error::custom("`name` has at least one character"));
         }
+        prose::check("name", &text, Layout::Line, 200).map_err(de::Error::custom)?;
+        Ok(Self(text))
     }
 }
 

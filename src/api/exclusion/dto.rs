@@ -3,6 +3,7 @@
 use crate::api::code::{DivisionCodeText, LinkCodeText, PointCodeText, SiteCodeText};
 use crate::api::guard::Caller;
 use crate::api::problem::ApiError;
+use crate::api::prose::{self, Layout};
 use crate::api::time::Time;
 use crate::api::word::ExclusionKindWord;
 use crate::domain::exclusion::ExclusionRequest;
@@ -152,8 +153,8 @@ impl ExclusionRequestDto {
     /// The request as the domain knows it.
     pub(crate) fn request(self, caller: &Caller) -> Result<ExclusionRequest, ApiError> {
         let window = Window::new(self.from.0, self.to.0);
-        if self.reason.chars().count() > 1_000 || self.evidence.chars().count() > 1_000 {
-            return Err(ApiError::Malformed("reason and evidence have up to 1000 characters".to_owned()));
+        for (field, text) in [("reason", &self.reason), ("evidence", &self.evidence)] {
+            prose::check(field, text, Layout::Lines, 1_000)?;
         }
         Ok(ExclusionRequest {
             kind: self.kind.0,
@@ -165,7 +166,7 @@ impl ExclusionRequestDto {
                 .ok_or_else(|| ApiError::Unprocessable("`from` must lie before `to`".to_owned()))?,
             reason: self.reason,
             evidence: self.evidence,
-            applicant: person(caller, self.applicant)?,
+            applicant: person(caller, "applicant", self.applicant)?,
         })
     }
 }
@@ -173,22 +174,18 @@ impl ExclusionRequestDto {
 impl ApprovalDto {
     /// Who approves.
     pub(crate) fn person(self, caller: &Caller) -> Result<String, ApiError> {
-        person(caller, self.approver)
+        person(caller, "approver", self.approver)
     }
 }
 
 /// The person who acts: the owner of the token, or who is named where no token exists.
-fn person(caller: &Caller, named: Option<String>) -> Result<String, ApiError> {
+fn person(caller: &Caller, field: &'static str, named: Option<String>) -> Result<String, ApiError> {
     if !caller.is_local() {
         return Ok(caller.name.clone());
     }
-    match named {
-        Some(name) if name.chars().count() > 100 => {
-            Err(ApiError::Malformed("a name has up to 100 characters".to_owned()))
-        }
-        Some(name) => Ok(name),
-        None => Err(unprocessable("without a token the person must be named")),
-    }
+    let name = named.ok_or_else(|| unprocessable("without a token the person must be named"))?;
+    prose::check(field, &name, Layout::Line, 100)?;
+    Ok(name)
 }
 
 fn unprocessable(reason: &str) -> ApiError {

@@ -66,6 +66,33 @@ async fn what_contradicts_itself_or_the_records_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn a_text_that_a_database_or_a_reader_cannot_take_is_refused_before_it_is_audited() {
+    let service = Service::start().await;
+    let good = json!({ "kind": "power_cut", "scope": { "division": "230521" }, "from": "2026-09-20T00:00:00+08:00",
+        "to": "2026-09-30T00:00:00+08:00", "reason": "停电\n第二行", "evidence": "通知", "applicant": "duty" });
+    for (field, text) in [
+        ("reason", "a\u{0}b"),
+        ("evidence", "a\u{1b}[31m"),
+        ("applicant", "\u{202e}bob"),
+        ("applicant", "bob\n"),
+    ] {
+        let mut body = good.clone();
+        body[field] = json!(text);
+        let answer = service.post("/api/v1/exclusions", None, &body).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("malformed")), "{field}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(field), "{}", answer.text());
+    }
+    assert_eq!(service.get("/api/v1/audit", None).await.json()["items"], json!([]));
+    let entered = service.post("/api/v1/exclusions", None, &good).await;
+    assert_eq!(entered.status, 201, "{}", entered.text());
+    let approve = format!("/api/v1/exclusions/{}/approve", entered.json()["id"]);
+    let answer = service.post(&approve, None, &json!({ "approver": "chief\u{0}" })).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let answer = service.ask("POST", "/api/v1/imports?name=a%00b.csv", None, &[], b"").await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_scoped_person_acts_inside_the_scope_only() {
     let service = Service::start().await;
     let county = service.token("county", Role::Operate, Some("230521")).await;
