@@ -71,6 +71,11 @@ fn say(line: &str) {
     let _closed_pipe = writeln!(std::io::stdout(), "{line}");
 }
 
+/// What others wrote, for a terminal: a control character would colour, move or hide what stands there.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Prints a line on the error stream.
 fn say_error(line: &str) {
     let _closed_pipe = writeln!(std::io::stderr(), "{line}");

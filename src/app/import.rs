@@ -2,7 +2,7 @@
 
 use crate::app::audit;
 use crate::app::cli::ImportArgs;
-use crate::app::{FOUND_FAULTS, say, say_error};
+use crate::app::{FOUND_FAULTS, plain, say, say_error};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::domain::site::Datum;
@@ -116,12 +116,12 @@ async fn show_progress(mut rows: watch::Receiver<u64>) {
 /// Tells a person what came of the import: faults first, or the difference, then the counts.
 fn tell(report: &ImportReport) {
     for fault in &report.faults {
-        say_error(&fault.to_string());
+        say_error(&plain(&fault.to_string()));
     }
     if !report.is_refused() {
         report.differences.iter().for_each(|difference| say(&difference.to_string()));
     }
-    report.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    report.notes.iter().for_each(|note| say(&plain(&format!("note: {note}"))));
     let listed = if report.is_refused() { report.faults.len() } else { report.differences.len() };
     if listed == LISTED_LIMIT {
         say(&format!("(only the first {LISTED_LIMIT} are listed)"));

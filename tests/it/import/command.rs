@@ -45,6 +45,9 @@ fn exit_codes_tell_applied_refused_and_could_not_run() {
         String::from_utf8_lossy(&refused.stderr)
             .starts_with("bad-grids.csv, row 2, column `kind`, value `round`")
     );
+    write("bad-grids.csv", "code,kind\nG1,\u{1b}[31mround\n");
+    let refused = String::from_utf8(import(&["bad-grids.csv"]).stderr).unwrap();
+    assert!(refused.contains("`\u{fffd}[31mround`") && !refused.contains('\u{1b}'), "{refused:?}");
     check(&import(&["no-such-file.csv"]), 2, "");
     check(&import(&["--datum", "beijing54", "grids.csv"]), 2, "");
     let json: serde_json::Value =
