@@ -3,6 +3,7 @@
 
 const STATES = ["good", "degraded", "no_video", "offline", "unreachable", "unknown", "excluded"];
 const PAGE = 200;
+const LARGEST_PAGE = 500;
 const REFRESH_GAP_MS = 2000; // lists are loaded again at most this often while changes come
 const FIGURES_EVERY_MS = 60000;
 const WORDS = {
@@ -40,7 +41,7 @@ const WORDS = {
 };
 
 const $ = (id) => document.getElementById(id);
-const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, fresh: new Set(), stream: null };
+const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, wanted: PAGE, fresh: new Set(), stream: null };
 const t = (key) => WORDS[shared.language][key] ?? key;
 const word = (group, key) => WORDS[shared.language][group][key] ?? String(key).replaceAll("_", " ");
 
@@ -99,7 +100,7 @@ function showFleet(summary) {
   const total = sum(summary.points);
   const tile = (state) => {
     const pressed = $("state").value === state;
-    const pick = () => { $("state").value = pressed || state === "good" ? "" : state; loadPoints(); showFleet(summary); };
+    const pick = () => { $("state").value = pressed || state === "good" ? "" : state; loadOtherPoints(); showFleet(summary); };
     return el("button", { class: `tile ${state}`, type: "button", "aria-pressed": String(pressed), onclick: pick },
       word("states", state), el("b", {}, String(summary.points[state])));
   };
@@ -182,13 +183,29 @@ function showPoints() {
   $("more").hidden = !shared.next;
 }
 
-async function loadPoints(after = "") {
+/** Loads the list from its beginning as far as it is wanted, so that whoever paged down stays there when something changes. */
+async function loadPoints() {
   const state = $("state").value || STATES.filter((it) => it !== "good").join(",");
-  const query = { state, division: division(), class: $("class").value, text: $("text").value.trim(), limit: PAGE, after };
-  const page = await get("points", query);
-  shared.rows = after ? [...shared.rows, ...page.items] : page.items;
-  shared.next = page.next;
+  const query = { state, division: division(), class: $("class").value, text: $("text").value.trim(), limit: Math.min(shared.wanted, LARGEST_PAGE) };
+  const rows = [];
+  let after = "";
+  do {
+    const page = await get("points", { ...query, after });
+    rows.push(...page.items);
+    after = page.next;
+  } while (after && rows.length < shared.wanted);
+  [shared.rows, shared.next] = [rows, after];
   showPoints();
+}
+
+async function loadMorePoints() {
+  shared.wanted = shared.rows.length + PAGE;
+  await loadPoints();
+}
+
+async function loadOtherPoints() {
+  shared.wanted = PAGE;
+  await loadPoints();
 }
 
 async function loadNow() {
@@ -215,7 +232,7 @@ function throttled(run, gap) {
 
 const refresh = throttled(() => loadNow(), REFRESH_GAP_MS);
 
-const narrow = throttled(async () => { await loadNow(); await loadFigures(); }, 300);
+const narrow = throttled(async () => { shared.wanted = PAGE; await loadNow(); await loadFigures(); }, 300);
 
 function choose(code) {
   $("division").value = code;
@@ -257,9 +274,11 @@ async function follow() {
   while (!stream.signal.aborted) {
     try {
       const response = await fetch("/api/v1/events", { headers: headers(), signal: stream.signal });
-      if (response.status === 401) return;
-      connection(true);
-      await readEvents(response.body.pipeThrough(new TextDecoderStream()).getReader());
+      if (response.status === 401) return login(shared.token ? t("refused") : "");
+      if (response.ok) {
+        connection(true);
+        await readEvents(response.body.pipeThrough(new TextDecoderStream()).getReader());
+      }
     } catch (error) {
       if (stream.signal.aborted) return;
     }
@@ -320,8 +339,8 @@ $("login").addEventListener("submit", (event) => {
   start();
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
-$("filters").addEventListener("input", throttled(() => loadPoints(), 300));
+$("filters").addEventListener("input", throttled(() => loadOtherPoints(), 300));
 for (const event of ["change", "search"]) $("division").addEventListener(event, narrow);
-$("more").addEventListener("click", () => guarded(() => loadPoints(shared.next)));
+$("more").addEventListener("click", () => guarded(loadMorePoints));
 setInterval(() => { if (!$("main").hidden) guarded(loadFigures); }, FIGURES_EVERY_MS);
 start();
