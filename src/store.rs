@@ -35,7 +35,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, PgPool, SqlitePool};
-use std::path::PathBuf;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -105,10 +107,10 @@ pub enum StoreError {
     #[error("another service runs on this database; stop it first")]
     Leased,
     /// The lock beside the SQLite file could not be taken.
-    #[error("lock {}", .path.display())]
+    #[error("lock {}.lock", .database.display())]
     Lock {
-        /// The file that is locked.
-        path: PathBuf,
+        /// The SQLite file.
+        database: PathBuf,
         /// Why it could not be.
         #[source]
         source: std::io::Error,
@@ -243,7 +245,12 @@ impl Store {
     /// Opens the database at `url` (`sqlite:path`, `sqlite::memory:` or `postgres://..`). Creates a missing SQLite file.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         match Address::parse(url)? {
-            Address::Lite(options) => Self::open_lite(options.create_if_missing(true)).await,
+            Address::Lite(options) => {
+                if !is_in_memory(&options) {
+                    make_private(options.get_filename());
+                }
+                Self::open_lite(options.create_if_missing(true)).await
+            }
             Address::Pg(options) => Self::open_pg(*options).await,
         }
     }
@@ -332,6 +339,17 @@ impl Address {
             Err(StoreError::Url)
         }
     }
+}
+
+/// Makes an empty file that only its owner may read: sealed credentials, hashes of tokens and telephone numbers come into
+/// it. One that is there stays as it is; where none can be made, who writes it next says why.
+pub(crate) fn make_private(path: &Path) {
+    let _made_or_not = File::options().write(true).create_new(true).mode(0o600).open(path);
+}
+
+/// The library gives a database in memory the name of a URI.
+fn is_in_memory(options: &SqliteConnectOptions) -> bool {
+    options.get_filename().as_os_str().as_encoded_bytes().starts_with(b"file:")
 }
 
 /// Migrates over a connection without the limits, which is closed afterwards: building an index takes what it takes.

@@ -3,7 +3,7 @@
 //! SQLite copies itself with `VACUUM INTO`; for PostgreSQL `pg_dump` of the distribution does it. The copy is written
 //! under a temporary name and renamed when it is whole, so that a file with the asked name is always a good one.
 
-use crate::store::{Db, Store, StoreError, on_pool};
+use crate::store::{Db, Store, StoreError, make_private, on_pool};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use std::io;
@@ -50,6 +50,7 @@ impl Store {
         }
         let partial = partial_path(path);
         remove_if_there(&partial).await.map_err(file_fault)?;
+        make_private(&partial);
         let copied = self.copy_to(&partial).await;
         if copied.is_err() {
             remove_if_there(&partial).await.map_err(file_fault)?;

@@ -3,12 +3,12 @@
 //! A second one would end every interval that the first has open, look at every camera twice, and neither would know.
 //! Commands that import, report or make a backup need no lease.
 
-use crate::store::{ACQUIRE_TIMEOUT, Db, Store, StoreError};
+use crate::store::{ACQUIRE_TIMEOUT, Db, Store, StoreError, is_in_memory};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -41,10 +41,8 @@ impl Store {
     /// Takes the lease; [`StoreError::Leased`] while another service has it.
     pub async fn lease(&self) -> Result<Lease, StoreError> {
         let held = match &self.db {
-            Db::Lite(pool) => match std::fs::canonicalize(pool.connect_options().get_filename()) {
-                Ok(database) => Held::File { _lock: lock(&database)? },
-                Err(_no_file) => Held::Memory,
-            },
+            Db::Lite(pool) if is_in_memory(&pool.connect_options()) => Held::Memory,
+            Db::Lite(pool) => Held::File { _lock: lock(pool.connect_options().get_filename())? },
             Db::Pg(pool) => {
                 let options = pool.connect_options().as_ref().clone().options(NOTICED_WHEN_GONE);
                 Held::Session { session: open(&options).await?, options: Box::new(options) }
@@ -85,12 +83,11 @@ async fn reopen(options: &PgConnectOptions) -> Option<PgConnection> {
     }
 }
 
-/// Locks the file beside a database. A lock on the database itself would be among SQLite's own.
+/// Locks the file beside a database, whatever path led to it. A lock on the database itself would be among SQLite's own.
 fn lock(database: &Path) -> Result<File, StoreError> {
-    let mut path = database.as_os_str().to_owned();
+    let failed = |source| StoreError::Lock { database: database.to_owned(), source };
+    let mut path = std::fs::canonicalize(database).map_err(failed)?.into_os_string();
     path.push(".lock");
-    let path = PathBuf::from(path);
-    let failed = |source| StoreError::Lock { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

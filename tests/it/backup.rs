@@ -1,6 +1,7 @@
 //! `sharpeyes migrate` and `sharpeyes backup`, as a person runs them.
 
 use crate::support::postgres::new_database;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -25,6 +26,7 @@ fn check(folder: &Path, url: &str) {
     let copied = sharpeyes(&["backup", "--config", &config, "--to", &copy]);
     assert!(copied.status.success(), "{copied:?}");
     assert!(String::from_utf8_lossy(&copied.stdout).starts_with(&format!("{copy}: ")), "{copied:?}");
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let size = std::fs::metadata(&copy).unwrap().len();
     let again = sharpeyes(&["backup", "--config", &config, "--to", &copy]);
     assert_eq!(again.status.code(), Some(2));
@@ -36,6 +38,8 @@ fn check(folder: &Path, url: &str) {
 fn an_sqlite_file_is_migrated_and_copied() {
     let folder = tempfile::tempdir().unwrap();
     check(folder.path(), &format!("sqlite:{}", folder.path().join("store.db").display()));
+    let store = std::fs::metadata(folder.path().join("store.db")).unwrap();
+    assert_eq!(store.permissions().mode() & 0o777, 0o600);
     let copy = std::fs::read(folder.path().join("copy")).unwrap();
     assert!(copy.starts_with(b"SQLite format 3\0"));
 }

@@ -29,7 +29,7 @@ async fn a_lease_that_the_database_let_go_is_taken_again_unless_another_service_
     let mut kept = std::pin::pin!(store.lease().await.unwrap().keep());
     let first = holder(&mut admin).await.unwrap();
     end(&mut admin, first).await;
-    let taken_again = async { while matches!(holder(&mut admin).await, None) {} };
+    let taken_again = async { while holder(&mut admin).await.is_none() {} };
     tokio::select! {
         () = &mut kept => panic!("it was given up"),
         taken = tokio::time::timeout(PATIENCE, taken_again) => taken.unwrap(),
