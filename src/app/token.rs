@@ -6,8 +6,8 @@ use crate::app::cli::{ConfigArg, TokenArgs, TokenCommand};
 use crate::app::{FOUND_FAULTS, say, say_error};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::DivisionCode;
 use crate::domain::access::{Role, Scope};
+use crate::domain::{DivisionCode, RecordKind};
 use crate::store::Store;
 use crate::store::token::Token;
 use anyhow::Context;
@@ -48,6 +48,7 @@ async fn add(store: &Store, name: &str, role: Role, scope: Scope) -> anyhow::Res
         is_good_name(name),
         "a name has 1 to 100 characters, is neither `local` nor `cli` and does not begin with `cli:`"
     );
+    warn_of_unknown(store, scope).await?;
     let (secret, hash) = new_secret();
     let created = Clock::system().now();
     let body = serde_json::json!({ "role": role.as_str(), "division": scope.division().map(|code| code.to_string()) });
@@ -62,6 +63,15 @@ async fn add(store: &Store, name: &str, role: Role, scope: Scope) -> anyhow::Res
     say_error("This is the only time that the secret is shown:");
     say(&secret);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A division may be imported after the token is made, and may be a slip.
+async fn warn_of_unknown(store: &Store, scope: Scope) -> anyhow::Result<()> {
+    let Some(division) = scope.division() else { return Ok(()) };
+    if store.record_bodies(RecordKind::Division, &[division.as_str()]).await?.is_empty() {
+        say_error(&format!("no division has the code {division} yet; until one has, the token sees nothing"));
+    }
+    Ok(())
 }
 
 /// Names that the audit uses for callers without a token are taken.

@@ -26,6 +26,7 @@ fn a_token_is_shown_once_listed_without_its_secret_and_revoked() {
     let run = |arguments: &[&str]| sharpeyes(folder.path(), arguments);
     let added = run(&["token", "add", "--name", "duty", "--role", "operate", "--division", "230521"]);
     assert!(added.status.success(), "{}", said(&added));
+    assert!(said(&added).contains("no division has the code 230521 yet"), "{}", said(&added));
     let secret = String::from_utf8(added.stdout).unwrap().trim().to_owned();
     assert!(secret.starts_with("se_") && secret.len() == 67, "{secret}");
     let again = run(&["token", "add", "--name", "duty"]);
