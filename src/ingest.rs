@@ -4,6 +4,7 @@
 //! (`scheduler`). Hands every look to the health tracker as a `Finding` and knows nothing of what becomes of it.
 
 pub mod credential;
+mod flood;
 mod host;
 pub mod look;
 mod options;

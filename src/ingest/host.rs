@@ -39,7 +39,7 @@ impl Hosts {
         let hosts: Vec<Arc<Host>> =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for host in hosts {
-            if timeout_at(deadline, host.group.await_teardown()).await.is_err() {
+            if timeout_at(deadline, host.group().await_teardown()).await.is_err() {
                 telemetry::teardown_unanswered(&host.name);
             }
         }
@@ -49,7 +49,7 @@ impl Hosts {
 /// One device.
 pub(super) struct Host {
     name: HostName,
-    group: Arc<SessionGroup>,
+    group: Mutex<Arc<SessionGroup>>,
     playing: AtomicUsize,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Debug for Host {
 
 impl Host {
     pub(super) fn new(name: &HostName) -> Self {
-        let group = Arc::new(SessionGroup::default().named(name.to_string()));
+        let group = Mutex::new(group_of(name));
         Self { name: Arc::clone(name), group, playing: AtomicUsize::new(0) }
     }
 
@@ -70,7 +70,12 @@ impl Host {
     }
 
     pub(super) fn group(&self) -> Arc<SessionGroup> {
-        Arc::clone(&self.group)
+        Arc::clone(&self.group.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts from now on without the sessions so far: for one that is abandoned, whose TEARDOWN nobody may wait for.
+    pub(super) fn begin_group(&self) {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group_of(&self.name);
     }
 
     /// Whether a session of ours plays on the device now.
@@ -86,14 +91,15 @@ impl Host {
 
     /// Waits a little for the sessions that we left to be gone. `Err` holds how long the device should be left alone.
     pub(super) async fn await_quiet(&self) -> Result<(), Duration> {
-        let stale = self.group.stale_sessions();
+        let group = self.group();
+        let stale = group.stale_sessions();
         if stale.num_sessions == 0 || self.is_playing() {
             return Ok(());
         }
-        match timeout(TEARDOWN_WAIT, self.group.await_stale_sessions(&stale)).await {
+        match timeout(TEARDOWN_WAIT, group.await_stale_sessions(&stale)).await {
             Ok(()) => Ok(()),
             Err(_elapsed) => {
-                let expiry = self.group.stale_sessions().max_expires;
+                let expiry = group.stale_sessions().max_expires;
                 let left = expiry.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
                 if left.is_zero() { Ok(()) } else { Err(left) }
             }
@@ -102,19 +108,30 @@ impl Host {
 
     /// Waits a little for the TEARDOWN of a session that was just dropped.
     pub(super) async fn await_teardown(&self) {
-        if timeout(TEARDOWN_WAIT, self.group.await_teardown()).await.is_err() {
+        if timeout(TEARDOWN_WAIT, self.group().await_teardown()).await.is_err() {
             tracing::debug!(host = %self.name, "the TEARDOWN to {} goes on in the background", self.name);
         }
     }
 
     fn has_stale_session(&self) -> bool {
-        self.group.stale_sessions().num_sessions > 0
+        self.group().stale_sessions().num_sessions > 0
     }
+}
+
+fn group_of(name: &HostName) -> Arc<SessionGroup> {
+    Arc::new(SessionGroup::default().named(name.to_string()))
 }
 
 /// Counts a playing session of a host.
 #[derive(Debug)]
 pub(super) struct PlayingGuard(Arc<Host>);
+
+impl PlayingGuard {
+    /// The host.
+    pub(super) fn share(&self) -> Arc<Host> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for PlayingGuard {
     fn drop(&mut self) {

@@ -95,7 +95,9 @@ async fn sight_of(door: &Door<'_>, window: Duration, clock: &Clock, cancel: &Can
         Ok(mut playing) => {
             let halt = playing.watch(window, clock, cancel).await;
             note_times(&mut stages, &playing);
-            outcome_of(halt, &mut playing)
+            let (is_flooded, outcome) = (halt.is_flood(), outcome_of(halt, &mut playing));
+            playing.leave(is_flooded);
+            outcome
         }
         Err(fault) => outcome_of_fault(fault),
     };
@@ -130,6 +132,12 @@ fn outcome_of(halt: Halt, playing: &mut Playing) -> Outcome {
         Halt::Overdue { stage, cause } | Halt::BrokeOff { stage, cause } => {
             Outcome::Failed(Failure { stage, cause, status: None, measured: playing.measured() })
         }
+        Halt::Flooded { stage } => Outcome::Failed(Failure {
+            stage,
+            cause: Cause::BadStream,
+            status: None,
+            measured: playing.measured(),
+        }),
         Halt::Stopped | Halt::StoodStill => Outcome::NotLooked(Cause::Backlog),
     }
 }
@@ -240,8 +248,8 @@ impl Visit {
                 let mut kept = Kept { started, began, stages, frames_for: Duration::ZERO, kbps: None };
                 let halt = self.keep(&mut playing, &mut kept, door).await;
                 let is_good_until_now = matches!(halt, Halt::BrokeOff { .. }) && !kept.frames_for.is_zero();
-                let outcome = outcome_of(halt, &mut playing);
-                drop(playing);
+                let (is_flooded, outcome) = (halt.is_flood(), outcome_of(halt, &mut playing));
+                playing.leave(is_flooded);
                 door.host.await_teardown().await;
                 let Kept { started, began, stages, frames_for, kbps } = kept;
                 if is_good_until_now && !self.cancel.is_cancelled() {

@@ -9,10 +9,12 @@ use crate::config::Deadlines;
 use crate::domain::meter::{Meter, PacketFacts};
 use crate::domain::patience::Patience;
 use crate::domain::{Cause, Measurement, Stage, answer::cause_of_break};
+use crate::ingest::flood::{Flood, Ration, abandon, poll_sparingly};
 use crate::ingest::host::PlayingGuard;
 use crate::ingest::session::OWN_STALL;
 use futures::{FutureExt as _, StreamExt as _};
 use retina::client::{PacketItem, Session};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -31,6 +33,9 @@ fn next_beat() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_nanos(u64::try_from(wait).unwrap_or_default())
 }
 
+/// What the session gives: a packet, why it broke off, or nothing when it ended.
+type Item = Option<Result<PacketItem, retina::Error>>;
+
 /// A session after the answer to PLAY. Dropping it sends the TEARDOWN.
 pub(super) struct Playing {
     session: Session<retina::client::Playing>,
@@ -42,7 +47,7 @@ pub(super) struct Playing {
     /// Ends at the next beat, or at the deadline that was known when it was set: moving it with every packet would cost
     /// more than the packet.
     timer: Pin<Box<Sleep>>,
-    _guard: PlayingGuard,
+    guard: PlayingGuard,
 }
 
 /// Why the watching of a session paused or ended.
@@ -56,8 +61,16 @@ pub(super) enum Halt {
     Overdue { stage: Stage, cause: Cause },
     /// The session broke off.
     BrokeOff { stage: Stage, cause: Cause },
+    /// What came had no end.
+    Flooded { stage: Stage },
     /// We ourselves stood still: what was measured means nothing.
     StoodStill,
+}
+
+impl Halt {
+    pub(super) const fn is_flood(&self) -> bool {
+        matches!(self, Self::Flooded { .. })
+    }
 }
 
 impl Playing {
@@ -74,7 +87,7 @@ impl Playing {
             frame_gap: deadlines.frame_gap,
         };
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { session, video_index, meter, patience, began: Instant::now(), timer, _guard: guard }
+        Self { session, video_index, meter, patience, began: Instant::now(), timer, guard }
     }
 
     /// Takes packets until the measuring window has lasted `window` and holds a picture, or something ends it.
@@ -87,10 +100,12 @@ impl Playing {
         let mut stopped = pin!(cancel.cancelled());
         self.set_timer();
         loop {
+            let (gathers, mut ration) = (self.gathers(), Ration::default());
+            let session = &mut self.session;
             let item = tokio::select! {
                 biased;
                 () = &mut stopped => return Halt::Stopped,
-                item = self.session.next(), if !self.gathers() => Some(item),
+                item = poll_fn(|cx| ration.poll(cx, |cx| session.poll_next_unpin(cx))), if !gathers => Some(item),
                 () = &mut self.timer => None,
             };
             let stood_still = self.timer.deadline().elapsed() > OWN_STALL;
@@ -121,12 +136,11 @@ impl Playing {
     }
 
     /// Takes `item` and everything else that has arrived.
-    fn take_all(
-        &mut self,
-        item: Option<Option<Result<PacketItem, retina::Error>>>,
-        clock: &Clock,
-    ) -> Result<(), Halt> {
-        let mut arrived = item.or_else(|| self.session.next().now_or_never());
+    fn take_all(&mut self, item: Option<Result<Item, Flood>>, clock: &Clock) -> Result<(), Halt> {
+        let session = &mut self.session;
+        let fetch = || poll_fn(|cx| poll_sparingly(cx, |cx| session.poll_next_unpin(cx))).now_or_never();
+        let first = item.or_else(fetch).transpose();
+        let mut arrived = first.map_err(|_flood| Halt::Flooded { stage: self.stage() })?;
         while let Some(item) = arrived {
             match item {
                 Some(Ok(item)) => self.take(&item, clock),
@@ -181,14 +195,18 @@ impl Playing {
         (self.meter.frames() > 0 && self.meter.has_parameters() && !is_silent).then_some(end)
     }
 
-    fn broke_off(&self, cause: Cause) -> Halt {
-        let stage = if self.meter.first_packet().is_none() {
+    fn stage(&self) -> Stage {
+        if self.meter.first_packet().is_none() {
             Stage::FirstPacket
         } else if self.meter.first_key_frame().is_none() {
             Stage::FirstKeyFrame
         } else {
             Stage::Measure
-        };
+        }
+    }
+
+    fn broke_off(&self, cause: Cause) -> Halt {
+        let stage = self.stage();
         let cause = if stage == Stage::FirstPacket { cause_of_break(stage) } else { cause };
         Halt::BrokeOff { stage, cause }
     }
@@ -203,6 +221,14 @@ impl Playing {
             (Stage::FirstKeyFrame, packet.and(key_frame.or(Some(passed)))),
             (Stage::Measure, measure),
         ]
+    }
+
+    /// Ends the session as it deserves: with a TEARDOWN, or without a word when its camera floods us.
+    pub(super) fn leave(self, is_flooded: bool) {
+        if is_flooded {
+            let host = self.guard.share();
+            abandon(self, &host);
+        }
     }
 
     /// Closes the window and begins the next one.

@@ -10,6 +10,7 @@ use crate::domain::meter::Meter;
 use crate::domain::point::StreamUrl;
 use crate::domain::{Cause, Codec, Declared, Stage, StageTimes};
 use crate::ingest::credential::{Credential, Holds};
+use crate::ingest::flood::unless_flooded;
 use crate::ingest::host::Host;
 use crate::ingest::options;
 use crate::ingest::playing::Playing;
@@ -144,7 +145,8 @@ impl Door<'_> {
         server: Option<String>,
     ) -> Result<(Session<Described>, Video), Fault> {
         let asked = Session::describe(self.stream.as_url().clone(), self.session_options());
-        let session = timed(times, Stage::Describe, self.deadlines.describe, asked)
+        let session = self
+            .answered(times, Stage::Describe, self.deadlines.describe, asked)
             .await?
             .map_err(|error| self.fault(Stage::Describe, &error))?;
         let server = server.or_else(|| session.tool().map(|tool| options::shortened(tool)));
@@ -156,16 +158,31 @@ impl Door<'_> {
     async fn played(&self, times: &mut StageTimes, server: Option<String>) -> Result<Playing, Fault> {
         let (mut session, video) = self.described(times, server).await?;
         let set_up = session.setup(video.index, SetupOptions::default());
-        timed(times, Stage::Setup, self.deadlines.setup, set_up)
+        self.answered(times, Stage::Setup, self.deadlines.setup, set_up)
             .await?
             .map_err(|error| self.fault(Stage::Setup, &error))?;
         let options = PlayOptions::default().initial_seq(InitialSequenceNumberPolicy::Ignore);
-        let session = timed(times, Stage::Play, self.deadlines.play, session.play(options))
+        let session = self
+            .answered(times, Stage::Play, self.deadlines.play, session.play(options))
             .await?
             .map_err(|error| self.fault(Stage::Play, &error))?;
         let size = video.declared.size;
         let meter = Meter::new(video.codec, video.clock_rate, video.declared, size);
         Ok(Playing::new(session, video.index, meter, self.deadlines, self.host.begin_playing()))
+    }
+
+    /// Runs a stage of the library's within its deadline; an answer without an end is none.
+    async fn answered<T>(
+        &self,
+        times: &mut StageTimes,
+        stage: Stage,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Fault> {
+        timed(times, stage, limit, unless_flooded(work, self.host)).await?.map_err(|_flood| {
+            tracing::debug!(stage = stage.as_str(), "{} answered without an end at {stage}", self.stream);
+            Fault::at(stage, Cause::NotRtsp)
+        })
     }
 
     fn session_options(&self) -> SessionOptions {

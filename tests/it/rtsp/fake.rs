@@ -50,6 +50,15 @@ pub(super) struct Answer {
     pub(super) status: u16,
 }
 
+/// An answer without an end, as fast as it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flood {
+    /// The last header goes on for ever.
+    Header,
+    /// The body is said to have, and has, 4 GB.
+    Body,
+}
+
 /// The stream after PLAY.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Media {
@@ -59,6 +68,8 @@ pub(super) struct Media {
     pub(super) silent_after: u64,
     /// After so many pictures the connection is closed.
     pub(super) close_after: u64,
+    /// After so many pictures comes an answer without an end, to nothing that was asked.
+    pub(super) flood_after: u64,
     /// After so many pictures the SSRC changes.
     pub(super) new_source_after: u64,
     /// Every n-th picture is left out, its sequence number too.
@@ -81,6 +92,7 @@ pub(super) struct Script {
     pub(super) greeting: Greeting,
     pub(super) parameters: Parameters,
     pub(super) answers: BTreeMap<&'static str, Answer>,
+    pub(super) floods: BTreeMap<&'static str, Flood>,
     pub(super) media: Media,
     pub(super) needs_login: bool,
     /// Session timeout that SETUP names; keepalives come every half of it.
@@ -97,11 +109,13 @@ impl Default for Script {
             greeting: Greeting::Serve,
             parameters: Parameters::Described,
             answers: BTreeMap::new(),
+            floods: BTreeMap::new(),
             media: Media {
                 key_frames: true,
                 in_band_parameters: false,
                 silent_after: never,
                 close_after: never,
+                flood_after: never,
                 new_source_after: never,
                 lose_every: never,
                 burst: 0,
@@ -125,6 +139,10 @@ pub(super) struct Counts {
     /// Sessions between PLAY and TEARDOWN or the end of their connection.
     pub(super) playing: AtomicUsize,
     pub(super) most_playing: AtomicUsize,
+    /// Bytes of answers without an end that were taken.
+    pub(super) flooded: AtomicUsize,
+    /// Answers without an end whose client went away.
+    pub(super) cut_off: AtomicUsize,
 }
 
 impl Counts {
@@ -247,6 +265,9 @@ impl Connection {
                 return self.write(answer.status, request, "", "").await;
             }
         }
+        if let Some(flood) = self.script.floods.get(request.method.as_str()).copied() {
+            return self.flood(&request.cseq, flood).await;
+        }
         if self.script.needs_login
             && request.method == "DESCRIBE"
             && request.authorization.as_deref() != Some(LOGIN)
@@ -286,6 +307,20 @@ impl Connection {
             _ if self.playing && !self.script.answers_keepalives => Some(()),
             _ => self.write(200, request, "Server: fake/1\r\nPublic: OPTIONS, DESCRIBE\r\n", "").await,
         }
+    }
+
+    /// Ends with the connection.
+    async fn flood(&mut self, cseq: &str, flood: Flood) -> Option<()> {
+        let head = match flood {
+            Flood::Header => format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nX: "),
+            Flood::Body => format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Length: 4000000000\r\n\r\n"),
+        };
+        self.writer.write_all(head.as_bytes()).await.ok()?;
+        while self.writer.write_all(&[b'a'; 64 * 1024]).await.is_ok() {
+            self.counts.flooded.fetch_add(64 * 1024, Ordering::SeqCst);
+        }
+        self.counts.cut_off.fetch_add(1, Ordering::SeqCst);
+        None
     }
 
     fn count(&self, method: &str) {
@@ -343,6 +378,9 @@ impl Connection {
         let media = self.script.media;
         if index >= media.close_after {
             return None;
+        }
+        if index >= media.flood_after {
+            return self.flood("0", Flood::Header).await;
         }
         if index >= media.silent_after || (index + 1).is_multiple_of(media.lose_every) {
             return Some(());

@@ -1,7 +1,7 @@
 //! Single looks at a server that misbehaves on order.
 
 use super::fake::{
-    Answer, Counts, Fake, GROUP, Greeting, Media, Parameters, ReportClock, SIZE, STEP, Script,
+    Answer, Counts, Fake, Flood, GROUP, Greeting, Media, Parameters, ReportClock, SIZE, STEP, Script,
 };
 use super::look::{admin, failed, look, measured};
 use sharpeyes::clock::Clock;
@@ -121,6 +121,39 @@ async fn a_playing_stream_fails_by_what_it_lacks() {
     check(media(|media| media.new_source_after = 10), (Stage::Measure, Cause::BadStream, None)).await;
     let without = Script { parameters: described, ..Script::default() };
     check(without, (key_frame, Cause::NoParameters, None)).await;
+}
+
+/// The library has no limit: what it took in would only end with the memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_without_an_end_ends_the_look_at_once() {
+    // As many reads as one poll has, each of all that the largest socket buffer holds.
+    const MOST_TAKEN: usize = 128 * 1024 * 1024;
+    let check = async |script, expected: (Stage, Cause, Option<u16>)| {
+        let fake = Fake::start(script).await;
+        let patient = Deadlines {
+            describe: millis(60_000),
+            play: millis(60_000),
+            frame_gap: millis(60_000),
+            ..hasty()
+        };
+        let sight = look(&fake.url("cam"), None, &patient, millis(60_000)).await;
+        assert_eq!(failed(&sight), expected);
+        let end = Instant::now() + millis(20_000);
+        while Counts::of(&fake.counts.cut_off) == 0 {
+            assert!(Instant::now() < end, "{expected:?}: the connection is still open");
+            tokio::time::sleep(STEP).await;
+        }
+        let taken = Counts::of(&fake.counts.flooded);
+        assert!(taken < MOST_TAKEN, "{expected:?}: {taken} bytes");
+    };
+    let answer = |method, flood| Script { floods: [(method, flood)].into(), ..Script::default() };
+    check(answer("OPTIONS", Flood::Header), (Stage::Options, Cause::NotRtsp, None)).await;
+    check(answer("DESCRIBE", Flood::Header), (Stage::Describe, Cause::NotRtsp, None)).await;
+    check(answer("DESCRIBE", Flood::Body), (Stage::Describe, Cause::NotRtsp, None)).await;
+    check(answer("SETUP", Flood::Header), (Stage::Setup, Cause::NotRtsp, None)).await;
+    check(answer("PLAY", Flood::Header), (Stage::Play, Cause::NotRtsp, None)).await;
+    check(media(|media| media.flood_after = 0), (Stage::FirstPacket, Cause::BadStream, None)).await;
+    check(media(|media| media.flood_after = 8), (Stage::Measure, Cause::BadStream, None)).await;
 }
 
 #[tokio::test]
