@@ -83,14 +83,16 @@ pub struct Budgets {
     hosts: BTreeMap<HostName, u16>,
     /// Hosts that have shown to serve fewer sessions than we may hold, and until when that is believed.
     caps: BTreeMap<HostName, (u16, Timestamp)>,
+    /// Hosts that are left alone until then: a session that was left is not yet gone there.
+    rests: BTreeMap<HostName, Timestamp>,
 }
 
 impl Budgets {
     /// Budgets with nothing in use. A limit of no session at all would watch nothing, so one is always granted.
     pub fn new(default_limit: LinkLimit, sessions_per_host: u16) -> Self {
         let sessions_per_host = sessions_per_host.max(1);
-        let (limits, links, hosts, caps) = Default::default();
-        Self { default_limit, sessions_per_host, limits, links, hosts, caps }
+        let (limits, links, hosts, caps, rests) = Default::default();
+        Self { default_limit, sessions_per_host, limits, links, hosts, caps, rests }
     }
 
     /// Replaces the limits of the links that name their own. What is in use stays in use until it is given back. What was
@@ -105,6 +107,22 @@ impl Budgets {
         if served > 0 {
             self.caps.insert(Arc::clone(host), (served, now.plus(CAP_LASTS)));
         }
+    }
+
+    /// Lets nobody begin at a host until `until`.
+    pub fn rest_host(&mut self, host: &HostName, until: Timestamp) {
+        let known = self.rests.entry(Arc::clone(host)).or_insert(until);
+        *known = until.max(*known);
+    }
+
+    /// When the next host has rested.
+    pub fn next_rested(&self) -> Option<Timestamp> {
+        self.rests.values().min().copied()
+    }
+
+    /// Takes out a host that has rested by `now`.
+    pub fn pop_rested(&mut self, now: Timestamp) -> Option<HostName> {
+        self.rests.extract_if(.., |_, until| *until <= now).next().map(|(host, _)| host)
     }
 
     fn host_limit(&mut self, host: &HostName, now: Timestamp) -> u16 {
@@ -128,7 +146,8 @@ impl Budgets {
     ///
     /// A stream wider than a whole link is charged the whole link: it runs alone on it rather than never.
     pub fn take(&mut self, claim: &Claim<'_>, now: Timestamp) -> Result<Grant, Resource> {
-        if self.host_sessions(claim.host) >= self.host_limit(claim.host, now) {
+        let rests = self.rests.get(claim.host).is_some_and(|until| now < *until);
+        if rests || self.host_sessions(claim.host) >= self.host_limit(claim.host, now) {
             return Err(Resource::Host(Arc::clone(claim.host)));
         }
         let mut links = Vec::with_capacity(claim.path.len());

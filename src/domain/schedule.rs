@@ -165,6 +165,9 @@ impl Schedule {
             let others = self.budgets.host_sessions(entry.host(look)).saturating_sub(1);
             self.budgets.cap_host(entry.host(look), others, now);
         }
+        if let Ended::Unquiet { wait } = ended {
+            self.budgets.rest_host(entry.host(look), now.plus(wait));
+        }
         self.queues.free(&grant);
         self.budgets.give_back(grant);
         if entry.gone {
@@ -240,7 +243,8 @@ impl Schedule {
 
     /// When the next look falls due; looks that wait for a budget are started by [`Schedule::finished`].
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.queues.next_due(), self.canaries.next_due()].into_iter().flatten().min()
+        let dues = [self.queues.next_due(), self.canaries.next_due(), self.budgets.next_rested()];
+        dues.into_iter().flatten().min()
     }
 
     /// Points whose look has been due for longer than a period, each named once per look, with what it lacks.
@@ -321,13 +325,17 @@ impl Schedule {
     }
 
     fn promote(&mut self, now: Timestamp) {
+        while let Some(host) = self.budgets.pop_rested(now) {
+            self.queues.free_at(Resource::Host(host));
+        }
         while let Some(point) = self.queues.pop_due(now) {
             let Some(entry) = self.entries.get_mut(&point) else { continue };
             if entry.wants_main {
                 self.queues.withdraw(&entry.place, (entry.key(&self.rules), point), entry.due);
                 entry.postpone_main(now);
             }
-            entry.late = false;
+            // One that kept its turn has been named if it was late.
+            entry.late &= now.since(entry.due) > self.rules.period;
             self.queues.make_ready((entry.key(&self.rules), point), entry.due);
             entry.place = Place::Ready;
         }

@@ -17,6 +17,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// How long a look waits for its own TEARDOWN to be answered before it lets the next one start.
 const TEARDOWN_WAIT: Duration = Duration::from_secs(2);
 
+/// After this time a device that was not quiet is asked again: most TEARDOWNs are given up by then, though the session
+/// may be counted until it expires.
+const UNQUIET_WAIT: Duration = Duration::from_secs(3);
+
 /// Every device that a session is held to.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Mutex<BTreeMap<HostName, Arc<Host>>>);
@@ -101,7 +105,7 @@ impl Host {
             Err(_elapsed) => {
                 let expiry = group.stale_sessions().max_expires;
                 let left = expiry.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
-                if left.is_zero() { Ok(()) } else { Err(left) }
+                if left.is_zero() { Ok(()) } else { Err(left.min(UNQUIET_WAIT)) }
             }
         }
     }

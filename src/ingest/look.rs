@@ -192,7 +192,7 @@ impl Visit {
         let host = self.context.hosts.host(&name);
         if let Err(wait) = host.await_quiet().await {
             telemetry::look_skipped(Worker::Ingest, self.target.point, SkipReason::HostSessions);
-            return (Ended::NotBefore { wait }, None);
+            return (Ended::Unquiet { wait }, None);
         }
         if let Some(wait) = self.held_for(&name) {
             self.report_not_looked(Cause::CredentialHold).await;

@@ -108,6 +108,12 @@ pub enum Ended {
         /// The time to wait.
         wait: Duration,
     },
+    /// The look did not begin, because a session that was left is not yet gone from the device. The point keeps its turn,
+    /// and nobody begins at the device before that.
+    Unquiet {
+        /// The time to wait.
+        wait: Duration,
+    },
 }
 
 impl Ended {
@@ -118,7 +124,7 @@ impl Ended {
             Self::Good { .. } => Self::Good { frames_for },
             Self::Failed { .. } => Self::Failed { frames_for },
             Self::BrokeOff { .. } => Self::BrokeOff { frames_for },
-            Self::Limited | Self::Yielded | Self::NotBefore { .. } => self,
+            Self::Limited | Self::Yielded | Self::NotBefore { .. } | Self::Unquiet { .. } => self,
         }
     }
 }
@@ -309,7 +315,7 @@ impl Entry {
     fn after_main(&mut self, ended: Ended, now: Timestamp) {
         let wait = match ended {
             Ended::Good { .. } => MAIN_PERIOD,
-            Ended::NotBefore { wait } => wait.max(MAIN_RETRY),
+            Ended::NotBefore { wait } | Ended::Unquiet { wait } => wait.max(MAIN_RETRY),
             Ended::Failed { .. } | Ended::Limited | Ended::BrokeOff { .. } | Ended::Yielded => MAIN_RETRY,
         };
         self.main_due = Some(now.plus(wait));
@@ -351,6 +357,7 @@ impl Entry {
                 now
             }
             Ended::NotBefore { wait } => now.plus(wait).min(self.next_slot(rules, now)),
+            Ended::Unquiet { .. } => self.due,
         }
     }
 

@@ -108,6 +108,13 @@ impl Queues {
         self.freed.extend(wanted);
     }
 
+    /// Lets the points that wait for `resource` be tried again.
+    pub(super) fn free_at(&mut self, resource: Resource) {
+        if self.parked.contains_key(&resource) {
+            self.freed.insert(resource);
+        }
+    }
+
     pub(super) fn free_all(&mut self) {
         self.freed.extend(self.parked.keys().cloned());
     }

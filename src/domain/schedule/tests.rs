@@ -99,6 +99,37 @@ impl Simulation {
     }
 }
 
+/// A recorder that answers no TEARDOWN: each session is left over for a minute.
+#[test]
+fn a_recorder_that_must_be_left_alone_starves_none_of_its_channels() {
+    const CHANNELS: usize = 6;
+    let mut schedule = schedule(WIDE, 4);
+    for index in 0..CHANNELS {
+        schedule.put(plan(index, 1, &[]), START);
+    }
+    let (mut begun, mut quiet_from) = (BTreeMap::<PointCode, usize>::new(), START);
+    let (mut most_lag, mut in_vain) = (Duration::ZERO, 0);
+    for second in 0..600 {
+        let now = START.plus(seconds(second));
+        while let Some(start) = schedule.next(now) {
+            most_lag = most_lag.max(start.lag);
+            let ended = if now < quiet_from {
+                in_vain += 1;
+                Ended::Unquiet { wait: seconds(3) }
+            } else {
+                *begun.entry(start.point).or_default() += 1;
+                quiet_from = now.plus(seconds(60));
+                GOOD
+            };
+            schedule.finished(start.point, ended, now, 0.5);
+        }
+    }
+    let (least, most) = (begun.values().min().unwrap(), begun.values().max().unwrap());
+    assert!(begun.len() == CHANNELS && most - least <= 1, "{begun:?}");
+    assert!(most_lag > seconds(30), "it shows: {most_lag:?}");
+    assert!(in_vain <= 200, "one try every three seconds: {in_vain}");
+}
+
 #[test]
 fn starts_are_spread_evenly_over_the_time_given() {
     let mut tenths = [0_usize; 10];
