@@ -65,25 +65,26 @@ impl Ration {
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Flood>> {
         self.polls += 1;
-        match poll_sparingly(cx, poll) {
+        match poll_sparingly(cx, MOST_READS, poll) {
             Poll::Pending if self.polls > MOST_POLLS => Poll::Ready(Err(Flood)),
             polled => polled,
         }
     }
 }
 
-/// Polls once with little budget.
+/// Polls once with a budget of `reads`.
 pub(super) fn poll_sparingly<T>(
     cx: &mut Context<'_>,
+    reads: usize,
     poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
 ) -> Poll<Result<T, Flood>> {
     let left = budget_left(cx);
-    if left < FEWEST_READS {
+    if left < reads.min(FEWEST_READS) {
         // Others of the task have used it up, which must not pass for a flood: the next turn brings a new one.
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
-    (MOST_READS..left).for_each(|_| spend(cx));
+    (reads..left).for_each(|_| spend(cx));
     match poll(cx) {
         Poll::Ready(done) => Poll::Ready(Ok(done)),
         Poll::Pending if coop::has_budget_remaining() => Poll::Pending,
@@ -130,7 +131,7 @@ mod tests {
 
     async fn polled_once(reads: usize) -> Poll<Result<(), Flood>> {
         let mut work = pin!(read(reads));
-        poll_fn(|cx| Poll::Ready(poll_sparingly(cx, |cx| work.as_mut().poll(cx)))).await
+        poll_fn(|cx| Poll::Ready(poll_sparingly(cx, MOST_READS, |cx| work.as_mut().poll(cx)))).await
     }
 
     #[tokio::test]
