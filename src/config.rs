@@ -149,6 +149,8 @@ pub struct Health {
     pub key_frame_interval: Duration,
     /// A result older than this is `unknown`.
     pub stale_after: Duration,
+    /// Over an outage of ours shorter than this a point keeps the condition that it is seen in again; zero: never.
+    pub restart_gap: Duration,
     /// If more than this share of all looks of a window fail at the network layer at once, we suspect ourselves.
     pub self_suspicion_ratio: f64,
     /// Fewest points for self-suspicion.
@@ -279,6 +281,7 @@ impl Default for Settings {
                 clock_error: seconds(30),
                 key_frame_interval: seconds(12),
                 stale_after: seconds(1_200),
+                restart_gap: Duration::ZERO,
                 self_suspicion_ratio: 0.5,
                 self_suspicion_points: 20,
             },

@@ -19,7 +19,7 @@ const WORDS = {
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
     causes: {
       name_not_resolved: "域名无法解析", no_route: "无路由", connect_refused: "连接被拒", connect_timeout: "连接超时", connection_lost: "连接断开",
-      rtsp_timeout: "RTSP 无应答", tls_failed: "TLS 失败", not_rtsp: "不是 RTSP", wrong_credential: "口令错误", credential_missing: "缺少口令",
+      rtsp_timeout: "RTSP 无应答", request_unanswered: "请求无应答", tls_failed: "TLS 失败", not_rtsp: "不是 RTSP", wrong_credential: "口令错误", credential_missing: "缺少口令",
       forbidden: "禁止访问", stream_not_found: "码流不存在", session_limit: "会话数已满", transport_refused: "传输方式被拒", redirected: "被重定向",
       rtsp_error: "RTSP 错误", no_video_media: "无视频媒体", bad_description: "SDP 错误", no_parameters: "无参数集", no_packets: "无数据包",
       no_key_frame: "无关键帧", stalled: "码流停顿", bad_stream: "码流损坏", loss: "丢包", low_frame_rate: "帧率低", resolution_changed: "分辨率变化",

@@ -4,8 +4,9 @@ use crate::config::{Log, LogFormat};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// The RTSP library tells about every session at level info; the filter of the settings may ask for it again.
-const QUIET: &str = "retina=warn";
+/// The RTSP library tells about every session at level info, and dumps what it does not like at level warn; the filter of
+/// the settings may ask for it again.
+const QUIET: &str = "retina=error";
 
 /// Starts logging to the error stream. A second start changes nothing.
 pub(super) fn start(settings: &Log) {

@@ -85,6 +85,7 @@ fn health(section: &mut Section<'_>, health: &mut Health) {
     section.read("clock_error_seconds", seconds(0.1..=86_400.0), &mut health.clock_error);
     section.read("key_frame_interval_seconds", seconds(0.5..=120.0), &mut health.key_frame_interval);
     section.read("stale_after_seconds", seconds(10.0..=864_000.0), &mut health.stale_after);
+    section.read("restart_gap_seconds", seconds(0.0..=3_600.0), &mut health.restart_gap);
     section.read("self_suspicion_ratio", number(0.1..=1.0), &mut health.self_suspicion_ratio);
     section.read("self_suspicion_points", whole(3..=1_000_000_u32), &mut health.self_suspicion_points);
 }

@@ -37,7 +37,8 @@ pub const fn cause_of_silence(stage: Stage) -> Cause {
     match stage {
         Stage::Connect => Cause::ConnectTimeout,
         Stage::Tls => Cause::TlsFailed,
-        Stage::Options | Stage::Describe | Stage::Setup | Stage::Play => Cause::RtspTimeout,
+        Stage::Options => Cause::RtspTimeout,
+        Stage::Describe | Stage::Setup | Stage::Play => Cause::RequestUnanswered,
         Stage::FirstPacket => Cause::NoPackets,
         Stage::FirstKeyFrame => Cause::NoKeyFrame,
         Stage::Measure => Cause::Stalled,
@@ -90,7 +91,8 @@ mod tests {
             assert_ne!(cause_of_silence(stage).state(), crate::domain::State::Good, "{stage}");
             assert_ne!(cause_of_break(stage).state(), crate::domain::State::Unknown, "{stage}");
         }
-        assert_eq!(cause_of_silence(Stage::Describe), Cause::RtspTimeout);
+        assert_eq!(cause_of_silence(Stage::Options), Cause::RtspTimeout);
+        assert_eq!(cause_of_silence(Stage::Describe), Cause::RequestUnanswered);
         assert_eq!(cause_of_silence(Stage::Measure), Cause::Stalled);
         assert_eq!(cause_of_break(Stage::Options), Cause::ConnectionLost);
     }

@@ -171,8 +171,10 @@ causes! {
     ConnectTimeout => "connect_timeout", Offline;
     /// The TCP connection was closed or reset before an RTSP answer.
     ConnectionLost => "connection_lost", Offline;
-    /// Connected, but no RTSP answer within the stage's deadline.
+    /// Connected, but no RTSP answer at all within the deadline.
     RtspTimeout => "rtsp_timeout", Offline;
+    /// The device answered OPTIONS, and then a request not within its deadline.
+    RequestUnanswered => "request_unanswered", NoVideo;
     /// TLS handshake or certificate check failed.
     TlsFailed => "tls_failed", NoVideo;
     /// What answers does not speak RTSP.

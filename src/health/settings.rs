@@ -38,7 +38,7 @@ pub struct TrackerSettings {
     pub outage: Duration,
     /// A point that is seen again in the same condition after an outage of ours shorter than this keeps its condition
     /// over the gap; zero keeps every gap `unknown`.
-    pub merge_gap: Duration,
+    pub restart_gap: Duration,
 }
 
 impl TrackerSettings {
@@ -69,7 +69,7 @@ impl TrackerSettings {
             recovery: watch.period / RECOVERY_SHARE,
             stall: STALL,
             outage: OUTAGE,
-            merge_gap: Duration::ZERO,
+            restart_gap: health.restart_gap,
         }
     }
 }

@@ -87,9 +87,9 @@ fn read_answer(received: &[u8]) -> Reading {
     }
 }
 
-/// What a device calls itself, up to a length that fits into a list.
+/// What a device calls itself, up to a length that fits into a list. Characters that steer a terminal are left out.
 pub(super) fn shortened(server: &str) -> String {
-    server.chars().take(LONGEST_SERVER).collect()
+    server.chars().filter(|char| !char.is_control()).take(LONGEST_SERVER).collect()
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -139,6 +139,8 @@ mod tests {
     fn a_device_cannot_call_itself_an_endless_name() {
         let head = format!("RTSP/1.0 200 OK\r\nServer: {}\r\n\r\n", "摄".repeat(200));
         assert_eq!(read_answer(head.as_bytes()), answer(Some(&"摄".repeat(128))));
+        let head = b"RTSP/1.0 200 OK\r\nServer: \x1b[31mHik\x07\r\n\r\n";
+        assert_eq!(read_answer(head), answer(Some("[31mHik")));
     }
 
     /// Answers after so many frames of a stale session, each of 1000 bytes.

@@ -152,7 +152,7 @@ impl CauseGroup {
         match cause {
             Cause::NameNotResolved => Self::Name,
             Cause::NoRoute | Cause::ConnectRefused => Self::Refused,
-            Cause::ConnectTimeout | Cause::RtspTimeout => Self::Timeout,
+            Cause::ConnectTimeout | Cause::RtspTimeout | Cause::RequestUnanswered => Self::Timeout,
             Cause::ConnectionLost => Self::Lost,
             Cause::TlsFailed => Self::Tls,
             Cause::WrongCredential | Cause::CredentialMissing | Cause::Forbidden => Self::Auth,

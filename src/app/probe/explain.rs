@@ -107,6 +107,15 @@ const TABLE: &[(&str, Explanation)] = &[
         ),
     ),
     (
+        "request_unanswered",
+        words(
+            "请求无应答",
+            "the device speaks RTSP and left a request unanswered",
+            "restart the device; its stream service hangs or is overloaded",
+            "重启设备;码流服务卡死或过载",
+        ),
+    ),
+    (
         "tls_failed",
         words(
             "加密握手失败",

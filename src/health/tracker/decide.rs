@@ -150,13 +150,13 @@ impl Tracker {
 
     /// Enters a condition: the transition, its proof and its traces.
     pub(super) fn commit(&mut self, index: usize, to: &Condition, at: Timestamp, change: Change<'_>) {
-        let merge_gap = self.settings.merge_gap;
+        let restart_gap = self.settings.restart_gap;
         let Some(point) = self.points.get_mut(index) else { return };
         let machine = &mut point.machine;
         let from = machine.condition().clone();
         let (gap_start, gap) = (machine.since(), at.since(machine.since()));
         let merged = from == Condition::Because(Cause::MonitorDown)
-            && restore::may_merge(machine.before(), to, gap, merge_gap);
+            && restore::may_merge(machine.before(), to, gap, restart_gap);
         let outage = point.outage.filter(|_| to.state().is_measured());
         let decided = to.state() != State::Unknown;
         let first_round = decided && std::mem::take(&mut point.in_first_round);

@@ -269,9 +269,9 @@ fn a_clock_that_is_set_back_keeps_the_intervals_in_order() {
 #[test]
 fn a_short_gap_is_bridged_only_where_the_settings_say_so() {
     let inventory = Arc::new(network("V*=1"));
-    for (merge_gap, expected) in [(0, 130_000), (240, 101_001)] {
+    for (restart_gap, expected) in [(0, 130_000), (240, 101_001)] {
         let settings = sharpeyes::health::settings::TrackerSettings {
-            merge_gap: Duration::from_secs(merge_gap),
+            restart_gap: Duration::from_secs(restart_gap),
             ..settings()
         };
         let open = sharpeyes::store::OpenState {

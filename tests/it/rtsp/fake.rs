@@ -68,6 +68,8 @@ pub(super) struct Media {
     pub(super) silent_after: u64,
     /// After so many pictures the connection is closed.
     pub(super) close_after: u64,
+    /// A connection that is closed is reset.
+    pub(super) resets: bool,
     /// After so many pictures comes an answer without an end, to nothing that was asked.
     pub(super) flood_after: u64,
     /// After so many pictures the SSRC changes.
@@ -115,6 +117,7 @@ impl Default for Script {
                 in_band_parameters: false,
                 silent_after: never,
                 close_after: never,
+                resets: false,
                 flood_after: never,
                 new_source_after: never,
                 lose_every: never,
@@ -198,6 +201,9 @@ async fn serve(stream: TcpStream, script: Script, counts: Arc<Counts>) {
             return;
         }
         Greeting::Close => return,
+    }
+    if script.media.resets {
+        stream.set_zero_linger().unwrap();
     }
     let (reader, writer) = stream.into_split();
     let mut connection = Connection { writer, script, counts, playing: false };

@@ -102,7 +102,7 @@ async fn a_held_answer_is_waited_for_up_to_the_deadline() {
         let sight = look(&fake.url("cam"), None, &deadlines, STEP).await;
         assert_eq!(failed(&sight), expected);
     };
-    check(millis(600), (Stage::Describe, Cause::RtspTimeout, None)).await;
+    check(millis(600), (Stage::Describe, Cause::RequestUnanswered, None)).await;
     check(millis(8_000), (Stage::Describe, Cause::StreamNotFound, Some(404))).await;
 }
 
@@ -118,6 +118,9 @@ async fn a_playing_stream_fails_by_what_it_lacks() {
     check(media(|media| media.key_frames = false), (key_frame, Cause::NoKeyFrame, None)).await;
     check(media(|media| media.silent_after = 10), (Stage::Measure, Cause::Stalled, None)).await;
     check(media(|media| media.close_after = 10), (Stage::Measure, Cause::ConnectionLost, None)).await;
+    let reset = |after| media(|media| (media.close_after, media.resets) = (after, true));
+    check(reset(10), (Stage::Measure, Cause::ConnectionLost, None)).await;
+    check(reset(0), (packet, Cause::NoPackets, None)).await;
     check(media(|media| media.new_source_after = 10), (Stage::Measure, Cause::BadStream, None)).await;
     let without = Script { parameters: described, ..Script::default() };
     check(without, (key_frame, Cause::NoParameters, None)).await;
