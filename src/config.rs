@@ -226,7 +226,7 @@ impl Default for Server {
             request_timeout: seconds(30),
             header_timeout: seconds(15),
             write_timeout: seconds(30),
-            connections_at_once: 256,
+            connections_at_once: 512,
             body_limit_bytes: 32 * 1024 * 1024,
         }
     }
