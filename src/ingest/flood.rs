@@ -67,7 +67,7 @@ impl Ration {
         self.polls += 1;
         match poll_sparingly(cx, MOST_READS, poll) {
             Poll::Pending if self.polls > MOST_POLLS => Poll::Ready(Err(Flood)),
-            polled => polled,
+            polled @ (Poll::Ready(_) | Poll::Pending) => polled,
         }
     }
 }

@@ -221,12 +221,13 @@ impl Playing {
     /// A session whose connection was lost, or which broke the format. Who closes before the first packet was there to
     /// answer PLAY: it sends nothing, but it is not away.
     fn broke_off(&self, is_lost: bool) -> Halt {
-        let cause = match self.stage() {
-            _ if !is_lost => Cause::BadStream,
-            Stage::FirstPacket => Cause::NoPackets,
-            _ => Cause::ConnectionLost,
+        let stage = self.stage();
+        let cause = match (is_lost, stage == Stage::FirstPacket) {
+            (false, _) => Cause::BadStream,
+            (true, true) => Cause::NoPackets,
+            (true, false) => Cause::ConnectionLost,
         };
-        Halt::BrokeOff { stage: self.stage(), cause }
+        Halt::BrokeOff { stage, cause }
     }
 
     /// How long the first packet, the first random-access picture and the measuring took.
