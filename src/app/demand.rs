@@ -96,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     fn demand(kept: u64, patrolled: u64) -> Demand {
-        Demand { kept, patrolled, sockets: 320 }
+        Demand { kept, patrolled, sockets: 64 + 512 }
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         let targets = TargetSet { targets, ..TargetSet::default() };
         let settings = Settings::default();
         assert_eq!(Demand::of(&targets, 0, &settings), demand(1, 2));
-        assert_eq!(Demand::of(&targets, 59_000, &settings).sockets, 2_048 + 256);
+        assert_eq!(Demand::of(&targets, 59_000, &settings).sockets, 2_048 + 512);
     }
 
     #[test]
