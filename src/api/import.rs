@@ -68,7 +68,8 @@ pub(crate) async fn list(
 #[into_params(parameter_in = Query)]
 pub(crate) struct ImportQuery {
     /// Name of the file; tells its form, and the kind of its rows unless `kind` does
-    #[param(value_type = String, min_length = 1, max_length = 200, example = "points.csv")]
+    #[param(value_type = String, min_length = 1, max_length = 200, example = "points.csv",
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$")]
     name: Name,
     /// Kind of the rows of a CSV file
     #[param(inline)]

@@ -78,14 +78,22 @@ pub(crate) struct ExclusionRequestDto {
     /// Ends.
     to: Time,
     /// Why.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     reason: String,
     /// Where the proof lies: file number, notice, picture.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     evidence: String,
     /// Who asks. With a token it is the person whose token it is, and this is not read.
     #[serde(default)]
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$")]
     applicant: Option<String>,
 }
 
@@ -96,7 +104,7 @@ pub(crate) struct ExclusionRequestDto {
 pub(crate) struct ApprovalDto {
     /// Who approves. With a token it is the person whose token it is, and this is not read.
     #[serde(default)]
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$")]
     approver: Option<String>,
 }
 
