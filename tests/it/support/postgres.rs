@@ -169,7 +169,12 @@ impl Server {
         let Some(server) = file.lines().next() else { return };
         let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
         let children = children.unwrap_or_default();
-        run(Command::new("kill").arg(format!("-{signal}")).arg(server).args(children.split_whitespace()));
+        for process in std::iter::once(server).chain(children.split_whitespace()) {
+            let signalled = Command::new("kill").args([&format!("-{signal}"), process]).output().unwrap();
+            // A connection may have ended since its process was listed.
+            let has_ended = !Path::new("/proc").join(process).exists();
+            assert!(signalled.status.success() || has_ended, "kill -{signal} {process}: {signalled:?}");
+        }
     }
 
     /// Creates an empty database and gives its URL. It sorts texts as a Chinese dictionary does, as the database of an
