@@ -19,9 +19,7 @@ use sharpeyes::config::{PerPoint, Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Turns};
 use sharpeyes::domain::division::Division;
 use sharpeyes::domain::point::CatalogueRecord;
-use sharpeyes::domain::{
-    Calendar, Cause, Condition, DivisionCode, Inventory, Point, PointClass, PointStatus, Timestamp, WatchMode,
-};
+use sharpeyes::domain::{Calendar, Cause, Condition, DivisionCode, Inventory, Point, PointClass, Timestamp};
 use sharpeyes::health::snapshot::{LivePoint, Snapshot};
 use sharpeyes::ingest::credential::Holds;
 use sharpeyes::inventory::brand::Brands;
@@ -152,26 +150,15 @@ fn village(number: u32) -> String {
 
 fn point(number: u32) -> Point {
     let village = village(number % VILLAGES);
+    let code = format!("{}00132{number:07}", &village[..8]).parse().unwrap();
     Point {
-        code: format!("{}00132{number:07}", &village[..8]).parse().unwrap(),
         name: format!("{number}号枪机"),
         grid: Some(format!("{village}001").parse().unwrap()),
-        village: village.parse().unwrap(),
-        site: None,
-        place: None,
         class: PointClass::Two,
-        status: PointStatus::InUse,
         commissioned: Timestamp::from_seconds(0),
-        retired: None,
-        watch: WatchMode::Patrol,
         sub_stream: Some("rtsp://10.1.2.3/sub".parse().unwrap()),
-        main_stream: None,
-        credential: None,
-        expected_size: None,
-        expected_frames_per_second: None,
-        maintainer: None,
-        maintainer_phone: None,
         record: CatalogueRecord { manufacturer: Some("Hikvision".to_owned()), ..CatalogueRecord::default() },
+        ..Point::bare(code, village.parse().unwrap())
     }
 }
 

@@ -45,7 +45,7 @@ pub const fn cause_of_silence(stage: Stage) -> Cause {
     }
 }
 
-/// The cause of a connection that broke or broke the protocol, without a status.
+/// The cause of a connection that broke, or, before anything plays, broke the protocol, without a status.
 ///
 /// Until OPTIONS was answered nothing proves that an RTSP server is there at all.
 pub const fn cause_of_break(stage: Stage) -> Cause {
@@ -53,7 +53,7 @@ pub const fn cause_of_break(stage: Stage) -> Cause {
         Stage::Connect | Stage::Tls | Stage::Options => Cause::ConnectionLost,
         Stage::Describe | Stage::Setup | Stage::Play => Cause::RtspError,
         Stage::FirstPacket => Cause::NoPackets,
-        Stage::FirstKeyFrame | Stage::Measure => Cause::BadStream,
+        Stage::FirstKeyFrame | Stage::Measure => Cause::ConnectionLost,
     }
 }
 
@@ -95,5 +95,7 @@ mod tests {
         assert_eq!(cause_of_silence(Stage::Describe), Cause::RequestUnanswered);
         assert_eq!(cause_of_silence(Stage::Measure), Cause::Stalled);
         assert_eq!(cause_of_break(Stage::Options), Cause::ConnectionLost);
+        assert_eq!(cause_of_break(Stage::FirstPacket), Cause::NoPackets);
+        assert_eq!(cause_of_break(Stage::Measure), Cause::ConnectionLost);
     }
 }

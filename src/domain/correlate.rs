@@ -199,13 +199,6 @@ mod tests {
     use super::*;
     use crate::domain::{Link, LinkKind};
 
-    const RULES: Rules = Rules {
-        confirm_looks: 3,
-        confirm_time: Duration::from_secs(60),
-        recover_looks: 2,
-        stale_after: Duration::from_secs(1_200),
-    };
-
     fn at(second: i64) -> Timestamp {
         Timestamp::from_seconds(second)
     }
@@ -247,7 +240,7 @@ mod tests {
     #[test]
     fn three_points_that_fail_over_time_infer_a_dead_link() {
         let check = |text: &str, alive, expected| {
-            assert_eq!(infer(members(text, &tree()), at(alive), &RULES), expected, "{text}");
+            assert_eq!(infer(members(text, &tree()), at(alive), &Rules::OF_EXAMPLES), expected, "{text}");
         };
         check(".:100-160*3 .:110-150*2 .:120-125*1", 50, Inference::Down(at(100)));
         check(".:100-160*3 .:110-150*2 .:120-125*1 .: .:", 50, Inference::Down(at(100)));
@@ -262,7 +255,7 @@ mod tests {
     #[test]
     fn one_branch_below_is_to_blame_itself() {
         let check = |text: &str, expected| {
-            assert_eq!(infer(members(text, &tree()), at(50), &RULES), expected, "{text}");
+            assert_eq!(infer(members(text, &tree()), at(50), &Rules::OF_EXAMPLES), expected, "{text}");
         };
         check("V:100-160*3 V:110-150*2 V:120-125*1", Inference::Nothing);
         check("V:100-160*3 V:110-150*2 V:120-125*1 W:", Inference::Nothing);

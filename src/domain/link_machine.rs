@@ -265,13 +265,6 @@ impl LinkMachine {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules {
-        confirm_looks: 3,
-        confirm_time: Duration::from_secs(60),
-        recover_looks: 2,
-        stale_after: Duration::from_secs(1_200),
-    };
-
     /// Feeds evidence as `second word`: `up` and `down` are probes, `seen` is a point behind the link. Expects the
     /// changes as `second status`.
     fn check(evidence: &str, expected: &str) {
@@ -286,8 +279,9 @@ mod tests {
                 "down" => machine.observe_probe(&Err(Cause::ConnectTimeout), time),
                 _ => machine.observe_passage(started),
             }
-            let up = machine.confirmed_up(&RULES).map(|at| (LinkStatus::Up, at));
-            let down = machine.confirmed_down(&RULES).filter(|_| machine.status() != LinkStatus::Down);
+            let up = machine.confirmed_up(&Rules::OF_EXAMPLES).map(|at| (LinkStatus::Up, at));
+            let down =
+                machine.confirmed_down(&Rules::OF_EXAMPLES).filter(|_| machine.status() != LinkStatus::Down);
             if let Some((status, at)) = up.or(down.map(|at| (LinkStatus::Down, at))) {
                 machine.enter(status, at);
                 changes.push(format!("{} {}", at.as_millis() / 1000, status.as_str()));
@@ -328,7 +322,7 @@ mod tests {
         let started = Timestamp::from_seconds(10);
         let time = LookTime { started, ended: Timestamp::from_seconds(15) };
         machine.observe_probe(&Err(Cause::ConnectTimeout), time);
-        assert_eq!(machine.confirmed_down(&RULES), Some(started));
+        assert_eq!(machine.confirmed_down(&Rules::OF_EXAMPLES), Some(started));
     }
 
     #[test]
@@ -338,7 +332,7 @@ mod tests {
         machine.shift(-3_600_000);
         let seen = Timestamp::from_seconds(500);
         machine.observe_passage(seen);
-        assert_eq!(machine.confirmed_up(&RULES), Some(seen));
+        assert_eq!(machine.confirmed_up(&Rules::OF_EXAMPLES), Some(seen));
     }
 
     #[test]
@@ -346,7 +340,7 @@ mod tests {
         let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
         machine.enter(LinkStatus::Down, Timestamp::from_seconds(0));
         machine.observe_silence(Timestamp::from_seconds(100));
-        assert!(!machine.is_stale(&RULES, Timestamp::from_seconds(1_299)));
-        assert!(machine.is_stale(&RULES, Timestamp::from_seconds(1_300)));
+        assert!(!machine.is_stale(&Rules::OF_EXAMPLES, Timestamp::from_seconds(1_299)));
+        assert!(machine.is_stale(&Rules::OF_EXAMPLES, Timestamp::from_seconds(1_300)));
     }
 }

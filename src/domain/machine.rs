@@ -33,6 +33,17 @@ pub struct Rules {
     pub stale_after: Duration,
 }
 
+#[cfg(test)]
+impl Rules {
+    /// The rules that the examples of the tests are written for.
+    pub(crate) const OF_EXAMPLES: Self = Self {
+        confirm_looks: 3,
+        confirm_time: Duration::from_secs(60),
+        recover_looks: 2,
+        stale_after: Duration::from_secs(1_200),
+    };
+}
+
 impl Rules {
     /// Whether a streak is enough to believe it.
     pub fn confirm(&self, streak: Streak) -> bool {

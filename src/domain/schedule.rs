@@ -2,8 +2,9 @@
 //!
 //! Every point is due once a period, at an instant spread by a hash of its code. Among the due ones a head start in
 //! time, never more than a period, ranks the never-seen before the failing with few proofs before class 1 before the
-//! rest, so that nothing starves. A look starts only when every link of its path and its host have budget left; until
-//! then it is parked at the first one that lacks, and nothing behind it in rank overtakes it there.
+//! rest, so that nothing starves. A look starts only when every link of its path and its host have budget left, and its
+//! host need not be left alone; until then it is parked at the first one that lacks, and nothing behind it in rank
+//! overtakes it there.
 //!
 //! A point whose sub-stream is watched gets a look at its main stream once a day, in the time between two other looks
 //! and only if nothing else wants the room.

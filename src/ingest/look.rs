@@ -95,9 +95,7 @@ async fn sight_of(door: &Door<'_>, window: Duration, clock: &Clock, cancel: &Can
         Ok(mut playing) => {
             let halt = playing.watch(window, clock, cancel).await;
             note_times(&mut stages, &playing);
-            let (is_flooded, outcome) = (halt.is_flood(), outcome_of(halt, &mut playing));
-            playing.leave(is_flooded);
-            outcome
+            outcome_of(halt, playing)
         }
         Err(fault) => outcome_of_fault(fault),
     };
@@ -126,20 +124,19 @@ fn note_times(stages: &mut StageTimes, playing: &Playing) {
     }
 }
 
-fn outcome_of(halt: Halt, playing: &mut Playing) -> Outcome {
-    match halt {
-        Halt::WindowFull => Outcome::Video(playing.cut()),
-        Halt::Overdue { stage, cause } | Halt::BrokeOff { stage, cause } => {
-            Outcome::Failed(Failure { stage, cause, status: None, measured: playing.measured() })
-        }
-        Halt::Flooded { stage } => Outcome::Failed(Failure {
-            stage,
-            cause: Cause::BadStream,
-            status: None,
-            measured: playing.measured(),
-        }),
-        Halt::Stopped | Halt::StoodStill => Outcome::NotLooked(Cause::Backlog),
+/// Ends a session: with its TEARDOWN, unless it floods us.
+fn outcome_of(halt: Halt, mut playing: Playing) -> Outcome {
+    let (stage, cause, is_flooded) = match halt {
+        Halt::WindowFull => return Outcome::Video(playing.cut()),
+        Halt::Stopped | Halt::StoodStill => return Outcome::NotLooked(Cause::Backlog),
+        Halt::Overdue { stage, cause } | Halt::BrokeOff { stage, cause } => (stage, cause, false),
+        Halt::Flooded { stage } => (stage, Cause::BadStream, true),
+    };
+    let measured = playing.measured();
+    if is_flooded {
+        playing.abandon();
     }
+    Outcome::Failed(Failure { stage, cause, status: None, measured })
 }
 
 fn outcome_of_fault(fault: Fault) -> Outcome {
@@ -248,8 +245,7 @@ impl Visit {
                 let mut kept = Kept { started, began, stages, frames_for: Duration::ZERO, kbps: None };
                 let halt = self.keep(&mut playing, &mut kept, door).await;
                 let is_good_until_now = matches!(halt, Halt::BrokeOff { .. }) && !kept.frames_for.is_zero();
-                let (is_flooded, outcome) = (halt.is_flood(), outcome_of(halt, &mut playing));
-                playing.leave(is_flooded);
+                let outcome = outcome_of(halt, playing);
                 door.host.await_teardown().await;
                 let Kept { started, began, stages, frames_for, kbps } = kept;
                 if is_good_until_now && !self.cancel.is_cancelled() {

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Deadlines;
 use crate::domain::meter::{Meter, PacketFacts};
 use crate::domain::patience::Patience;
-use crate::domain::{Cause, Measurement, Stage};
+use crate::domain::{Cause, Measurement, Stage, answer::cause_of_break};
 use crate::ingest::flood::{Flood, Ration, abandon, poll_sparingly};
 use crate::ingest::host::PlayingGuard;
 use crate::ingest::session::OWN_STALL;
@@ -76,12 +76,6 @@ pub(super) enum Halt {
     Flooded { stage: Stage },
     /// We ourselves stood still: what was measured means nothing.
     StoodStill,
-}
-
-impl Halt {
-    pub(super) const fn is_flood(&self) -> bool {
-        matches!(self, Self::Flooded { .. })
-    }
 }
 
 impl Playing {
@@ -218,15 +212,10 @@ impl Playing {
         }
     }
 
-    /// A session whose connection was lost, or which broke the format. Who closes before the first packet was there to
-    /// answer PLAY: it sends nothing, but it is not away.
+    /// A session whose connection was lost, or which broke the format.
     fn broke_off(&self, is_lost: bool) -> Halt {
         let stage = self.stage();
-        let cause = match (is_lost, stage == Stage::FirstPacket) {
-            (false, _) => Cause::BadStream,
-            (true, true) => Cause::NoPackets,
-            (true, false) => Cause::ConnectionLost,
-        };
+        let cause = if is_lost { cause_of_break(stage) } else { Cause::BadStream };
         Halt::BrokeOff { stage, cause }
     }
 
@@ -242,12 +231,10 @@ impl Playing {
         ]
     }
 
-    /// Ends the session as it deserves: with a TEARDOWN, or without a word when its camera floods us.
-    pub(super) fn leave(self, is_flooded: bool) {
-        if is_flooded {
-            let host = self.guard.share();
-            abandon(self, &host);
-        }
+    /// Ends the session without a word, for a camera that floods us.
+    pub(super) fn abandon(self) {
+        let host = self.guard.share();
+        abandon(self, &host);
     }
 
     /// Closes the window and begins the next one.

@@ -1,7 +1,7 @@
 //! The RTSP servers behind the simulated cameras: gst-rtsp-server with shared media, fed with encoded pictures.
 //!
 //! Two servers on ephemeral loopback ports, one open and one that asks for a user, over one pool of sessions. Each
-//! media is fed from the first picture of its clip on as soon as it is built, so that nobody waits for a key frame
+//! media is fed from the first picture of its clip on as soon as it plays, so that nobody waits for a key frame
 //! to be described. Knows nothing of villages and faults: `relay` stands in front.
 
 use crate::simulate::fleet::{Coding, MAIN_MEDIA, MEDIA, Secret, coding};

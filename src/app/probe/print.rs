@@ -1,7 +1,7 @@
 //! The result of a probe as text on the terminal.
 
 use crate::app::probe::document::{DeclaredDocument, Document, ObservedDocument};
-use crate::app::{plain, say};
+use crate::app::say;
 
 pub(super) fn print(document: &Document, logged_in: bool) {
     say(&format!("{} {}", document.point.as_deref().unwrap_or("stream 码流"), document.stream));
@@ -76,8 +76,7 @@ fn declared_line(declared: &DeclaredDocument) -> String {
     let rate = declared
         .frames_per_second
         .map_or_else(|| "? pictures/s".to_owned(), |rate| format!("{rate:.2} pictures/s"));
-    let server =
-        declared.server.as_ref().map_or_else(String::new, |server| format!(", server {}", plain(server)));
+    let server = declared.server.as_ref().map_or_else(String::new, |server| format!(", server {server}"));
     let size = size(declared.width, declared.height);
     format!("{} {size}, {rate}{server}", declared.codec.unwrap_or("?"))
 }

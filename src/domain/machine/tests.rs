@@ -2,13 +2,6 @@
 
 use super::*;
 
-const RULES: Rules = Rules {
-    confirm_looks: 3,
-    confirm_time: Duration::from_secs(60),
-    recover_looks: 2,
-    stale_after: Duration::from_secs(1_200),
-};
-
 fn at(second: i64) -> Timestamp {
     Timestamp::from_seconds(second)
 }
@@ -50,7 +43,7 @@ fn check_from(machine: &mut Machine, looks: &str, expected: &str) {
         if pair[1] != "wait" {
             machine.observe(&verdict(pair[1]), LookTime { started, ended });
         }
-        while let Some(proposal) = machine.proposal(&RULES, ended) {
+        while let Some(proposal) = machine.proposal(&Rules::OF_EXAMPLES, ended) {
             let start = machine.enter(proposal.to, proposal.at).as_millis();
             intervals.push(format!("{} {}", start.div_euclid(1000), word(machine.condition())));
         }
