@@ -163,18 +163,13 @@ impl Server {
         self.signal_all("CONT");
     }
 
-    /// The server and the processes of its connections.
+    /// The server, which begins no more processes once it stands still, and then those of its connections.
     fn signal_all(&self, signal: &str) {
         let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
         let Some(server) = file.lines().next() else { return };
+        signal_one(server, signal);
         let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
-        let children = children.unwrap_or_default();
-        for process in std::iter::once(server).chain(children.split_whitespace()) {
-            let signalled = Command::new("kill").args([&format!("-{signal}"), process]).output().unwrap();
-            // A connection may have ended since its process was listed.
-            let has_ended = !Path::new("/proc").join(process).exists();
-            assert!(signalled.status.success() || has_ended, "kill -{signal} {process}: {signalled:?}");
-        }
+        children.unwrap_or_default().split_whitespace().for_each(|child| signal_one(child, signal));
     }
 
     /// Creates an empty database and gives its URL. It sorts texts as a Chinese dictionary does, as the database of an
@@ -220,6 +215,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop("QUIT");
     }
+}
+
+/// A connection may have ended since its process was listed.
+fn signal_one(process: &str, signal: &str) {
+    let signalled = Command::new("kill").args([&format!("-{signal}"), process]).output().unwrap();
+    let has_ended = !Path::new("/proc").join(process).exists();
+    assert!(signalled.status.success() || has_ended, "kill -{signal} {process}: {signalled:?}");
 }
 
 /// PostgreSQL refuses to run as root; then it runs as the package's own user.
