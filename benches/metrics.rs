@@ -66,7 +66,7 @@ async fn serve(inventory: Arc<Inventory>, first: Arc<Snapshot>) {
             "/api/v1/points?limit=50&state=offline&after=23999999991329999999",
             "/api/v1/points?limit=50&state=offline",
             "/api/v1/points?limit=50&text=99999",
-            "/api/v1/points?limit=500&division=230552",
+            "/api/v1/points?limit=500&division=230505",
             "/api/v1/divisions?level=county",
         ] {
             let started = Instant::now();
