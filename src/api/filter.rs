@@ -10,12 +10,19 @@ const LONGEST: usize = 64;
 
 /// A search text: part of a code or name, whatever its case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text(String);
+pub(crate) struct Text {
+    lower: String,
+    /// Digits and Chinese characters have none: then no name has to be copied to be searched.
+    has_case: bool,
+}
 
 impl Text {
     /// Whether one of the texts holds it.
     pub(crate) fn is_in<const N: usize>(&self, texts: [&str; N]) -> bool {
-        texts.iter().any(|text| text.contains(&self.0) || text.to_lowercase().contains(&self.0))
+        let holds = |text: &&str| {
+            text.contains(&self.lower) || (self.has_case && text.to_lowercase().contains(&self.lower))
+        };
+        texts.iter().any(holds)
     }
 }
 
@@ -23,8 +30,9 @@ impl FromStr for Text {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lower = text.to_lowercase();
         match text.chars().count() {
-            1..=LONGEST => Ok(Self(text.to_lowercase())),
+            1..=LONGEST => Ok(Self { has_case: lower != text.to_uppercase(), lower }),
             _ => Err("a search text has 1 to 64 characters"),
         }
     }
