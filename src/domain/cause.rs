@@ -2,6 +2,7 @@
 //!
 //! Owns the words, the state each cause means and the layer it belongs to. Peers show "offline" for all of these.
 
+use crate::domain::picture::Item;
 use crate::domain::{LinkCode, State};
 use std::fmt;
 use std::str::FromStr;
@@ -219,6 +220,30 @@ causes! {
     ClockWrong => "clock_wrong", Degraded;
     /// Random-access pictures come further apart than the limit.
     SlowKeyFrames => "slow_key_frames", Degraded;
+    /// The picture is black, or of one colour.
+    Blank => "blank", Degraded;
+    /// The picture stands still.
+    Frozen => "frozen", Degraded;
+    /// Something hides the view.
+    Covered => "covered", Degraded;
+    /// The camera looks elsewhere.
+    Moved => "moved", Degraded;
+    /// The picture is out of focus, or the window is dirty.
+    Blurred => "blurred", Degraded;
+    /// The picture is too dark to see.
+    TooDark => "too_dark", Degraded;
+    /// The picture is too bright to see.
+    TooBright => "too_bright", Degraded;
+    /// The picture is damaged.
+    Damaged => "damaged", Degraded;
+    /// The picture is full of noise.
+    Noise => "noise", Degraded;
+    /// There are stripes in the picture.
+    Stripes => "stripes", Degraded;
+    /// One colour lies over the picture.
+    ColourCast => "colour_cast", Degraded;
+    /// The camera shakes.
+    Shaking => "shaking", Degraded;
     /// Never looked at yet.
     NotYetProbed => "not_yet_probed", Unknown;
     /// We were not running.
@@ -231,11 +256,35 @@ causes! {
     CredentialHold => "credential_hold", Unknown;
     /// The last result is older than it may be.
     Stale => "stale", Unknown;
-    /// Cannot be looked at: no stream address, or a scheme that this build cannot pull.
+    /// Cannot be looked at: no stream address, or a transport that this machine cannot pull.
     NotWatchable => "not_watchable", Unknown;
 }
 
 impl Cause {
+    /// The cause that a fault of the picture is; none for a lost signal, whose cause the looks tell better.
+    pub const fn of_item(item: Item) -> Option<Self> {
+        Some(match item {
+            Item::SignalLost => return None,
+            Item::Blank => Self::Blank,
+            Item::Frozen => Self::Frozen,
+            Item::Covered => Self::Covered,
+            Item::Moved => Self::Moved,
+            Item::Blurred => Self::Blurred,
+            Item::TooDark => Self::TooDark,
+            Item::TooBright => Self::TooBright,
+            Item::Damaged => Self::Damaged,
+            Item::Noise => Self::Noise,
+            Item::Stripes => Self::Stripes,
+            Item::ColourCast => Self::ColourCast,
+            Item::Shaking => Self::Shaking,
+        })
+    }
+
+    /// The item of picture diagnosis that the cause names, if it is a fault of the picture.
+    pub fn item(&self) -> Option<Item> {
+        Item::ALL.into_iter().find(|item| Self::of_item(*item).as_ref() == Some(self))
+    }
+
     /// What the cause carries: the code of the failed link, or the kind of the exclusion.
     pub fn detail(&self) -> Option<&str> {
         if let Self::LinkDown(link) = self {
@@ -285,6 +334,14 @@ mod tests {
         let excluded = Cause::Excluded(ExclusionKind::PowerCut);
         for cause in Cause::PLAIN.iter().chain([&link, &excluded]) {
             assert_eq!(Cause::parse(cause.as_str(), cause.detail()).as_ref(), Ok(cause));
+        }
+        for item in Item::ALL {
+            let cause = Cause::of_item(item);
+            assert_eq!(
+                cause.as_ref().map(Cause::as_str),
+                (item != Item::SignalLost).then_some(item.as_str())
+            );
+            assert_eq!(cause.and_then(|cause| cause.item()), (item != Item::SignalLost).then_some(item));
         }
         assert!(Cause::parse("gone fishing", None).is_err());
         assert!(Cause::parse("link_down", None).is_err());

@@ -95,8 +95,8 @@ fn visit_aggregate<'a>(
     }
 }
 
-/// The units between start codes.
-fn annex_b_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The units between start codes. No unit ends with a zero byte (H.264 7.4.1): those belong to the start code behind it.
+pub(in crate::domain) fn annex_b_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = stream;
     std::iter::from_fn(move || {
         let start = find_start_code(rest)? + 3;
@@ -104,7 +104,8 @@ fn annex_b_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
         let length = find_start_code(behind).unwrap_or(behind.len());
         let (unit, next) = behind.split_at_checked(length)?;
         rest = next;
-        Some(unit)
+        let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
+        unit.get(..unit.len() - zeros)
     })
     .filter(|unit| !unit.is_empty())
 }
@@ -191,7 +192,7 @@ mod tests {
         // V380: Annex B inside the payload.
         check(
             &[0, 0, 0, 1, 0x67, 0x42, 0, 0, 0, 1, 0x65, 0x88],
-            &[Unit::SequenceParameters(&[0x67, 0x42, 0]), slice(true, true)],
+            &[Unit::SequenceParameters(&[0x67, 0x42]), slice(true, true)],
         );
         check(&[], &[]);
     }

@@ -170,6 +170,18 @@ impl CauseGroup {
             | Cause::ResolutionChanged
             | Cause::ClockWrong
             | Cause::SlowKeyFrames
+            | Cause::Blank
+            | Cause::Frozen
+            | Cause::Covered
+            | Cause::Moved
+            | Cause::Blurred
+            | Cause::TooDark
+            | Cause::TooBright
+            | Cause::Damaged
+            | Cause::Noise
+            | Cause::Stripes
+            | Cause::ColourCast
+            | Cause::Shaking
             | Cause::NotYetProbed
             | Cause::MonitorDown
             | Cause::OwnNetwork

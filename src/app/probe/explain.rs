@@ -331,6 +331,101 @@ const TABLE: &[(&str, Explanation)] = &[
             "把 I 帧间隔设为 1-2 秒,关闭智能编码",
         ),
     ),
+    (
+        "blank",
+        words(
+            "黑屏/单色",
+            "the picture is black or of one colour",
+            "check the signal into the recorder, the lens cap, the iris and the sensor",
+            "检查接入录像机的信号、镜头盖、光圈和传感器",
+        ),
+    ),
+    (
+        "frozen",
+        words(
+            "画面冻结",
+            "the picture stands still",
+            "restart the camera or the recorder channel; update its firmware when it happens again",
+            "重启摄像机或录像机通道,反复出现时升级固件",
+        ),
+    ),
+    (
+        "covered",
+        words("遮挡", "something hides the view", "clear what stands before the lens", "清除镜头前的遮挡物"),
+    ),
+    (
+        "moved",
+        words(
+            "移位",
+            "the camera looks elsewhere",
+            "turn the camera back, or accept the new view",
+            "恢复摄像机朝向,或确认新的画面基线",
+        ),
+    ),
+    (
+        "blurred",
+        words(
+            "模糊",
+            "the picture is out of focus, or the window is dirty",
+            "clean the window and set the focus",
+            "清洁护罩玻璃并重新调焦",
+        ),
+    ),
+    (
+        "too_dark",
+        words(
+            "过暗",
+            "the picture is too dark to see",
+            "check the light, the iris, the exposure and the infrared lamps",
+            "检查补光、光圈、曝光和红外灯",
+        ),
+    ),
+    (
+        "too_bright",
+        words(
+            "过亮",
+            "the picture is too bright to see",
+            "check the exposure, the iris and whether a lamp shines into the lens",
+            "检查曝光、光圈以及是否有灯光直射镜头",
+        ),
+    ),
+    (
+        "damaged",
+        words(
+            "花屏/丢包",
+            "the picture is damaged",
+            "check the link for loss, and the encoder",
+            "检查链路丢包和编码器",
+        ),
+    ),
+    (
+        "noise",
+        words(
+            "雪花/噪声",
+            "the picture is full of noise",
+            "check the cable, the power supply and the sensor",
+            "检查线缆、电源和传感器",
+        ),
+    ),
+    (
+        "stripes",
+        words(
+            "条纹",
+            "there are stripes in the picture",
+            "check the earthing, the power supply and the shutter time under lamps",
+            "检查接地、电源以及灯光下的快门时间",
+        ),
+    ),
+    (
+        "colour_cast",
+        words(
+            "偏色",
+            "one colour lies over the picture",
+            "check the white balance and the infrared filter",
+            "检查白平衡和红外滤光片",
+        ),
+    ),
+    ("shaking", words("抖动", "the camera shakes", "fasten the bracket and the pole", "紧固支架和立杆")),
 ];
 
 #[cfg(test)]
