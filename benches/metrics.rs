@@ -13,7 +13,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use jiff::tz::TimeZone;
-use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings};
+use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings, PictureInputs};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{PerPoint, Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Turns};
@@ -21,8 +21,10 @@ use sharpeyes::domain::division::Division;
 use sharpeyes::domain::point::CatalogueRecord;
 use sharpeyes::domain::{Calendar, Cause, Condition, DivisionCode, Inventory, Point, PointClass, Timestamp};
 use sharpeyes::health::snapshot::{LivePoint, Snapshot};
+use sharpeyes::ingest::Transports;
 use sharpeyes::ingest::credential::Holds;
 use sharpeyes::inventory::brand::Brands;
+use sharpeyes::picture::Shelf;
 use sharpeyes::store::Store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,8 +112,10 @@ fn inputs(
         snapshot,
         changes: broadcast::Sender::new(16),
         exclusions: watch::Sender::new(Arc::default()),
+        pictures: PictureInputs::idle(Shelf::new("stills".into())),
         orders: mpsc::channel(1).0,
         holds: Holds::default(),
+        transports: Transports::default(),
         writer: watch::channel(Default::default()).1,
         scheduler: watch::channel(Default::default()).1,
         upkeep: watch::channel(Default::default()).1,
@@ -176,6 +180,7 @@ fn picture(inventory: &Inventory, sequence: u64) -> Snapshot {
             last_look: None,
             last_frame: None,
             measurement: None,
+            picture: None,
             suspected: None,
             faults: Vec::new(),
             flapping: false,

@@ -23,6 +23,7 @@ pub mod metrics;
 mod observation;
 pub mod openapi;
 mod page;
+mod picture;
 mod place;
 mod point;
 mod problem;
@@ -41,7 +42,7 @@ mod word;
 
 pub use import::ImportSettings;
 pub use serve::serve;
-pub use state::{ApiInputs, ApiState};
+pub use state::{ApiInputs, ApiState, PictureInputs};
 
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -73,6 +74,12 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(point::list))
         .routes(routes!(point::one))
         .routes(routes!(point::look))
+        .routes(routes!(picture::summary))
+        .routes(routes!(picture::one))
+        .routes(routes!(picture::set_framing))
+        .routes(routes!(picture::change_baseline))
+        .routes(routes!(picture::add_false_alarm))
+        .routes(routes!(picture::snapshot))
         .routes(routes!(link::list))
         .routes(routes!(link::one))
         .routes(routes!(place::list))

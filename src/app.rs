@@ -56,6 +56,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Decode => Ok(crate::picture::child::run()),
+        Command::Pull => {
+            signal::outlive_terminate()?;
+            Ok(crate::ingest::pull::child::run())
+        }
         Command::Openapi => Ok(openapi::run()),
         Command::Token(args) => token::run(&args),
         Command::VerifyAudit(arg) => verify_audit::run(&arg),

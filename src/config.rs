@@ -12,6 +12,7 @@ pub use targets::load_targets;
 
 pub use reader::{ConfigFaults, Fault};
 
+use crate::domain::picture::PictureRules;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub watch: Watch,
     /// `[health]`
     pub health: Health,
+    /// `[picture]`
+    pub picture: PictureSettings,
     /// `[credentials]`
     pub credentials: Credentials,
     /// `[report]`
@@ -107,6 +110,10 @@ pub struct Watch {
     pub link_period: Duration,
     /// How often the inventory is compared with what runs.
     pub reconcile_period: Duration,
+    /// Sessions held at once by the tolerant puller; zero switches it off.
+    pub puller_sessions: usize,
+    /// PEM file with those who vouch for devices; those of the system when there is none.
+    pub authorities_file: Option<PathBuf>,
 }
 
 /// `[watch.deadlines]`: longest time of each stage.
@@ -155,6 +162,79 @@ pub struct Health {
     pub self_suspicion_ratio: f64,
     /// Fewest points for self-suspicion.
     pub self_suspicion_points: u32,
+}
+
+/// What day and night are told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkySource {
+    /// The sun over each point.
+    Sun,
+    /// It is always day: cameras under lamps, and the demo.
+    AlwaysDay,
+}
+
+/// `[picture]`: how key frames are decoded and judged, and stills kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PictureSettings {
+    /// Decoder processes; zero turns the looking at pictures off.
+    pub decoders: usize,
+    /// CPU time that decoding may take in each second, over all decoders.
+    pub cpu_share: Duration,
+    /// Longest time for one key frame; a decoder that is late is killed.
+    pub deadline: Duration,
+    /// From one picture of a point of class 1 or 2 to the next.
+    pub public_period: Duration,
+    /// ..of class 3 and others.
+    pub inner_period: Duration,
+    /// ..of a point whose verdict is in doubt.
+    pub doubtful_period: Duration,
+    /// Greatest width of a still in pixels.
+    pub still_width: u16,
+    /// From one still of a point to the next, when nothing changes.
+    pub still_period: Duration,
+    /// Where stills are kept.
+    pub stills_folder: PathBuf,
+    /// Bytes of stills that are kept; the oldest go first.
+    pub stills_bytes: u64,
+    /// Days that stills are kept.
+    pub stills_days: u32,
+    /// What day and night are told by.
+    pub sky: SkySource,
+    /// When an item is a fault, and when that is believed.
+    pub rules: PictureRules,
+}
+
+impl PictureSettings {
+    /// The shortest time from one picture of a point to the next.
+    pub fn shortest_period(&self) -> Duration {
+        self.public_period.min(self.inner_period).min(self.doubtful_period)
+    }
+
+    /// How long stills are kept.
+    pub const fn stills_age(&self) -> Duration {
+        Duration::from_secs(self.stills_days as u64 * 24 * 3_600)
+    }
+}
+
+impl Default for PictureSettings {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            decoders: 1,
+            cpu_share: Duration::from_millis(100),
+            deadline: seconds(3),
+            public_period: seconds(60),
+            inner_period: seconds(120),
+            doubtful_period: seconds(20),
+            still_width: 640,
+            still_period: seconds(86_400),
+            stills_folder: PathBuf::from("/var/lib/sharpeyes/stills"),
+            stills_bytes: 10 * 1024 * 1024 * 1024,
+            stills_days: 90,
+            sky: SkySource::Sun,
+            rules: PictureRules::default(),
+        }
+    }
 }
 
 /// `[credentials]`: where the key of the sealed credentials lies.
@@ -270,6 +350,8 @@ impl Default for Settings {
                 credential_hold: seconds(30 * 60),
                 link_period: seconds(30),
                 reconcile_period: seconds(10),
+                puller_sessions: 64,
+                authorities_file: None,
             },
             health: Health {
                 confirm_looks: 3,
@@ -285,6 +367,7 @@ impl Default for Settings {
                 self_suspicion_ratio: 0.5,
                 self_suspicion_points: 20,
             },
+            picture: PictureSettings::default(),
             credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
             report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 },
             metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },

@@ -9,12 +9,18 @@ mod host;
 pub mod look;
 mod options;
 mod playing;
+pub mod pull;
 pub mod scheduler;
 mod session;
 mod stall;
+pub mod tap;
 pub mod target;
+mod transport;
 
 pub use credential::{Credential, Hold, Holds};
 pub use look::{LookRequest, Sight, look_once};
+pub use pull::Puller;
 pub use scheduler::{SchedulerInputs, SchedulerStatus};
+pub use tap::Tap;
 pub use target::{LinkBudget, Target, TargetSet};
+pub use transport::{Note, Transports, Way};

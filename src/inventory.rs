@@ -18,6 +18,7 @@ pub mod reconcile;
 pub mod report;
 mod schema;
 mod sheet;
+pub mod transport;
 
 pub use fault::Fault;
 pub use import::{ImportError, ImportRequest, Mode, SourceFile, import};

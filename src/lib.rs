@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod app;
+pub mod child;
 pub mod clock;
 pub mod config;
 pub mod coverage;
@@ -12,6 +13,7 @@ pub mod domain;
 pub mod health;
 pub mod ingest;
 pub mod inventory;
+pub mod picture;
 pub mod probe;
 pub mod reach;
 pub mod simulate;

@@ -13,16 +13,19 @@ pub mod inventory;
 pub mod lease;
 pub mod month;
 pub mod observation;
+pub mod picture;
 pub mod retention;
 pub mod rollup;
 pub mod span;
 pub mod timeline;
 pub mod token;
+mod transport;
 pub mod upkeep;
 pub mod writer;
 
 pub use fact::PointFacts;
 pub use lease::Lease;
+pub use picture::{FalseAlarm, KeptDiagnosis};
 pub use timeline::{KeptInterval, OpenState};
 pub use writer::{Record, WriterStatus};
 

@@ -13,7 +13,8 @@ const WORDS = {
     total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
     suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", restored: "已恢复", of: "/", inferred: "推断",
     name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
-    numerator: "分子/分母", asOf: "截至", suspected: "疑似",
+    numerator: "分子/分母", asOf: "截至", suspected: "疑似", still: "查看抓拍图", notLooked: "尚未诊断",
+    grades: { not_checked: "未检测", normal: "正常", warning: "预警", abnormal: "异常" },
     badDivision: "区划代码为 2、4、6、9 或 12 位数字", classes: { 1: "一类", 2: "二类", 3: "三类", 9: "其他" }, goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
     states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
@@ -23,7 +24,8 @@ const WORDS = {
       forbidden: "禁止访问", stream_not_found: "码流不存在", session_limit: "会话数已满", transport_refused: "传输方式被拒", redirected: "被重定向",
       rtsp_error: "RTSP 错误", no_video_media: "无视频媒体", bad_description: "SDP 错误", no_parameters: "无参数集", no_packets: "无数据包",
       no_key_frame: "无关键帧", stalled: "码流停顿", bad_stream: "码流损坏", loss: "丢包", low_frame_rate: "帧率低", resolution_changed: "分辨率变化",
-      clock_wrong: "时钟错误", slow_key_frames: "关键帧间隔过长", not_yet_probed: "尚未探测", monitor_down: "监测停机", own_network: "本机网络",
+      clock_wrong: "时钟错误", slow_key_frames: "关键帧间隔过长", blank: "黑屏/单色", frozen: "画面冻结", covered: "遮挡", moved: "移位", blurred: "模糊",
+      too_dark: "过暗", too_bright: "过亮", damaged: "花屏/丢包", noise: "雪花/噪声", stripes: "条纹", colour_cast: "偏色", shaking: "抖动", not_yet_probed: "尚未探测", monitor_down: "监测停机", own_network: "本机网络",
       backlog: "探测积压", credential_hold: "口令暂停使用", stale: "结果过期", not_watchable: "无法探测", link_down: "链路中断", excluded: "剔除",
     },
   },
@@ -34,14 +36,14 @@ const WORDS = {
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
     firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
     since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
-    asOf: "as of", suspected: "suspected:", badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
+    asOf: "as of", suspected: "suspected:", still: "Look at the still of", notLooked: "not looked at yet", grades: {}, badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
     goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
     states: {}, kinds: {}, linkStates: { up: "repaired" }, causes: {},
   },
 };
 
 const $ = (id) => document.getElementById(id);
-const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, wanted: PAGE, fresh: new Set(), stream: null };
+const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, wanted: PAGE, fresh: new Set(), stream: null, opened: new Map() };
 const t = (key) => WORDS[shared.language][key] ?? key;
 const word = (group, key) => WORDS[shared.language][group][key] ?? String(key).replaceAll("_", " ");
 
@@ -170,17 +172,47 @@ function fraction(figure) {
 function showPoints() {
   const head = [t("state"), t("cause"), t("since"), t("name"), t("village"), t("leader"), t("code")];
   $("point-head").replaceChildren(...head.map((text) => el("th", { scope: "col" }, text)));
-  $("rows").replaceChildren(...shared.rows.map((point) => {
+  $("rows").replaceChildren(...shared.rows.flatMap((point) => {
     const { state, cause, detail, since, suspected } = point.live;
     const why = [cause ? word("causes", cause) : "", detail ?? "", suspected ? `${t("suspected")} ${word("causes", suspected.cause)}` : ""].filter(Boolean).join(" · ");
     const leader = point.leader ? `${point.leader.name} ${point.leader.phone ?? ""}` : "";
-    return el("tr", { class: shared.fresh.has(point.code) ? "fresh" : null },
+    const row = el("tr", { class: shared.fresh.has(point.code) ? "fresh" : null },
       el("td", {}, el("span", { class: `state ${state}` }, word("states", state))), el("td", {}, why), el("td", {}, time(since)),
-      el("td", {}, point.name), el("td", {}, point.village_name ?? point.village), el("td", {}, leader), el("td", { class: "quiet" }, point.code));
+      el("td", {}, point.name), el("td", {}, point.village_name ?? point.village), el("td", {}, leader),
+      el("td", { class: "quiet" }, el("button", { type: "button", class: "plain", onclick: () => guarded(() => showPicture(point.code)) }, point.code)));
+    // The same element as before: a still that it shows was asked for once and is in the audit once.
+    return [row, shared.opened.get(point.code)].filter(Boolean);
   }));
   if (!shared.rows.length) $("rows").replaceChildren(el("tr", {}, el("td", { colspan: "7", class: "quiet" }, t("none"))));
   $("point-count").textContent = `${shared.rows.length}${shared.next ? "+" : ""}`;
   $("more").hidden = !shared.next;
+}
+
+/** Opens, or closes again, what is believed of a point's picture below its row. */
+async function showPicture(code) {
+  if (shared.opened.delete(code)) return showPoints();
+  const picture = await get(`points/${code}/picture`);
+  const item = (it) => {
+    const { value, threshold } = it.newest;
+    const measured = value === null ? it.newest.not_checked ?? "" : `${value.toFixed(2)}${threshold === null ? "" : ` / ${threshold.toFixed(2)}`}`;
+    return [el("dt", {}, shared.language === "zh" ? it.name_zh : word("causes", it.item)), el("dd", { class: it.grade }, word("grades", it.grade)), el("dd", { class: "quiet" }, measured)];
+  };
+  const frame = el("div", {});
+  // Every look at a still is entered in the audit, so nobody looks by accident.
+  const look = picture.still && el("button", { type: "button", onclick: () => guarded(async () => frame.replaceChildren(await still(code))) }, `${t("still")} ${time(picture.still.at)}`);
+  shared.opened.set(code, el("tr", { class: "picture" }, el("td", { colspan: "7" },
+    el("div", { class: "quiet" }, picture.looked ? `${picture.width} × ${picture.height} · ${time(picture.looked)}` : t("notLooked")),
+    el("dl", {}, ...picture.items.flatMap(item)), look, frame)));
+  showPoints();
+}
+
+/** The newest still as an image; with the token in a header, so not by its address alone. */
+async function still(code) {
+  const response = await fetch(`/api/v1/points/${code}/snapshot`, { headers: headers() });
+  if (!response.ok) throw new Problem((await response.json()).detail ?? response.statusText);
+  const reader = new FileReader();
+  await new Promise((resume) => { reader.onload = resume; response.blob().then((blob) => reader.readAsDataURL(blob)); });
+  return el("img", { src: reader.result, alt: `${t("still")} ${code}`, width: "640" });
 }
 
 /** Loads the list from its beginning as far as it is wanted, so that whoever paged down stays there when something changes. */
@@ -318,6 +350,7 @@ function speak() {
 
 async function start() {
   speak();
+  shared.opened.clear();
   await guarded(async () => {
     await loadNow();
     $("login").hidden = true;

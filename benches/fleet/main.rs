@@ -33,8 +33,8 @@ const RIVALS: usize = 50;
 /// Looks of one round of ffprobe.
 const FFPROBES: usize = 40;
 /// Patrols: every point once in this time, with the shortest measuring window.
-const PATROL: Pace = Pace { period_seconds: 20, patrol_window_seconds: 0.5 };
-const CONTINUOUS: Pace = Pace { period_seconds: 300, patrol_window_seconds: 4.0 };
+const PATROL: Pace = Pace { period_seconds: 20, patrol_window_seconds: 0.5, decoders: 0 };
+const CONTINUOUS: Pace = Pace { period_seconds: 300, patrol_window_seconds: 4.0, decoders: 0 };
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -199,23 +199,57 @@ async fn patrols(figures: &mut Figures) -> anyhow::Result<()> {
     Ok(simulator.stop().await?)
 }
 
+/// All streams without pause, and a picture of each decoded and judged once a minute.
 async fn soak(minutes: u32) -> anyhow::Result<()> {
     let simulator = simulator(&["--continuous", &ALL.to_string()]).await?;
-    let mut service = Service::start(&simulator, CONTINUOUS).await?;
+    let mut service = Service::start(&simulator, Pace { decoders: 1, ..CONTINUOUS }).await?;
     wait_for(&simulator, ALL).await?;
     let (mut memory, mut minute) = (Vec::new(), tokio::time::interval(Duration::from_secs(60)));
+    let mut before = None;
     for number in 0..=minutes {
         minute.tick().await;
         service.check()?;
         let (kib, played) = (process::memory_kib(service.id()?)?, sessions(&simulator).await?.played);
         say(&format!("minute {number}: RSS {kib} KiB, {played} sessions opened since the start"));
         memory.push((f64::from(number), as_float(usize::try_from(kib)?)?));
+        before = Some(pictures(&service, before).await?);
     }
     // The first fifth is the filling of buffers and pools.
     let settled: Vec<(f64, f64)> = memory.iter().skip(memory.len() / 5).copied().collect();
     say(&format!("slope after the first fifth: {:.1} KiB a minute", slope(&settled)));
     service.stop().await?;
     Ok(simulator.stop().await?)
+}
+
+/// What was decoded so far, and the CPU that decoders and service took.
+#[derive(Clone, Copy)]
+struct Decoded {
+    count: f64,
+    decoders: f64,
+    service: Duration,
+}
+
+/// Tells of the pictures of the last minute.
+async fn pictures(service: &Service, before: Option<Decoded>) -> anyhow::Result<Decoded> {
+    let now = Decoded {
+        count: service.metric("sharpeyes_picture_decodes_total").await?,
+        decoders: service.metric("sharpeyes_picture_decode_cpu_seconds_total").await?,
+        service: process::cpu(service.id()?)?,
+    };
+    let children = process::children(service.id()?)?;
+    // One that retires just now is left out.
+    let kib: u64 = children.iter().filter_map(|child| process::memory_kib(*child).ok()).sum();
+    let lag = service.metric("sharpeyes_picture_lag_seconds").await?;
+    if let Some(before) = before {
+        let share = |seconds: f64| seconds / 60.0 * 100.0;
+        say(&format!(
+            "  {:.0} pictures, decoding {:.2} % of a core, the service itself {:.1} %; lag {lag:.1} s; decoders' RSS {kib} KiB",
+            now.count - before.count,
+            share(now.decoders - before.decoders),
+            share(now.service.saturating_sub(before.service).as_secs_f64()),
+        ));
+    }
+    Ok(now)
 }
 
 /// Slope of the least-squares line.

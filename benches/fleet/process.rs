@@ -24,6 +24,17 @@ pub(crate) fn memory_kib(process: u32) -> anyhow::Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
+/// The running children of a process.
+pub(crate) fn children(process: u32) -> anyhow::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end between the two readings.
+        let of_thread = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+        children.extend(of_thread.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    Ok(children)
+}
+
 /// Sums fields of `stat`, counted from the first one after the program's name.
 fn ticks(process: &str, fields: std::ops::Range<usize>) -> anyhow::Result<Duration> {
     let path = format!("/proc/{process}/stat");

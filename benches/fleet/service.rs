@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use sharpeyes::simulate::child::Simulator;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub(crate) fn program() -> PathBuf {
 pub(crate) struct Service {
     process: Child,
     folder: tempfile::TempDir,
+    listen: SocketAddr,
 }
 
 /// What the settings say beyond the defaults.
@@ -26,13 +28,16 @@ pub(crate) struct Service {
 pub(crate) struct Pace {
     pub(crate) period_seconds: u32,
     pub(crate) patrol_window_seconds: f64,
+    /// Decoders of pictures, each point's once a minute.
+    pub(crate) decoders: u32,
 }
 
 impl Service {
     /// Imports the simulator's inventory into a new database and serves it.
     pub(crate) async fn start(simulator: &Simulator, pace: Pace) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = write_settings(folder.path(), pace)?;
+        let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = write_settings(folder.path(), listen, pace)?;
         let mut files = Vec::new();
         for file in std::fs::read_dir(simulator.inventory())? {
             files.push(file?.path());
@@ -52,7 +57,17 @@ impl Service {
             .kill_on_drop(true)
             .spawn()
             .context("start the service")?;
-        Ok(Self { process, folder })
+        Ok(Self { process, folder, listen })
+    }
+
+    /// The sum of a family of its `/metrics`.
+    pub(crate) async fn metric(&self, family: &'static str) -> anyhow::Result<f64> {
+        let address = format!("http://{}/metrics", self.listen);
+        let get = move || ureq::get(&address).call()?.into_body().read_to_string();
+        let text = tokio::task::spawn_blocking(get).await??;
+        let is_of = |line: &&str| line.split(['{', ' ']).next() == Some(family);
+        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        Ok(text.lines().filter(is_of).filter_map(value).sum())
     }
 
     /// Process id.
@@ -106,15 +121,17 @@ pub(crate) async fn wait_for_clients(simulator: &Simulator, count: usize) -> any
     }
 }
 
-fn write_settings(folder: &Path, pace: Pace) -> anyhow::Result<PathBuf> {
+fn write_settings(folder: &Path, listen: SocketAddr, pace: Pace) -> anyhow::Result<PathBuf> {
     let path = folder.join("sharpeyes.toml");
-    let Pace { period_seconds, patrol_window_seconds } = pace;
-    let listen = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let Pace { period_seconds, patrol_window_seconds, decoders } = pace;
     let settings = format!(
         "[server]\nlisten = \"{listen}\"\n\
          [store]\nurl = \"sqlite:{folder}/bench.db\"\n\
          [watch]\nperiod_seconds = {period_seconds}\nlight_period_seconds = 0\n\
          patrol_window_seconds = {patrol_window_seconds}\nopens_per_second = 200\nsessions_per_host = 8\n\
+         [picture]\ndecoders = {decoders}\npublic_period_seconds = 60\ninner_period_seconds = 60\n\
+         sky = \"day\"\nstills_folder = \"{folder}/stills\"\n\
+         [metrics]\nrequire_token = false\n\
          [credentials]\nkey_file = \"{folder}/camera.key\"\n\
          [log]\nfilter = \"warn\"\n",
         folder = folder.display()

@@ -6,7 +6,7 @@ use crate::watching::START;
 use anyhow::{Context, ensure};
 use axum::body::Body;
 use jiff::tz::TimeZone;
-use sharpeyes::api::{ApiInputs, ApiState, ImportSettings, router};
+use sharpeyes::api::{ApiInputs, ApiState, ImportSettings, PictureInputs, router};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Selection, Turns, report};
@@ -15,8 +15,9 @@ use sharpeyes::domain::{
     Transition, Window,
 };
 use sharpeyes::health::snapshot::Snapshot;
-use sharpeyes::ingest::Holds;
+use sharpeyes::ingest::{Holds, Transports};
 use sharpeyes::inventory::brand::Brands;
+use sharpeyes::picture::Shelf;
 use sharpeyes::store::{Store, WriterStatus};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,6 +94,7 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
         snapshot,
         changes: broadcast::Sender::new(16),
         exclusions: watch::Sender::new(Arc::default()),
+        pictures: PictureInputs::idle(Shelf::new("stills".into())),
         orders,
         coverage,
         imports: ImportSettings {
@@ -101,6 +103,7 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
             zone: TimeZone::UTC,
         },
         holds: Holds::default(),
+        transports: Transports::default(),
         writer,
         scheduler: watch::channel(Default::default()).1,
         upkeep: watch::channel(Default::default()).1,

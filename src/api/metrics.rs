@@ -122,6 +122,7 @@ fn render(view: &View, per_point: PerPoint, ratios: &Ratios) -> Result<Bytes, Re
     exposition.text(&telemetry::metric::render()?)?;
     family::points(view, per_point, &mut exposition)?;
     family::villages(view, &mut exposition)?;
+    family::pictures(view, &mut exposition)?;
     family::links(view, &mut exposition)?;
     ratios.write(&mut exposition)?;
     let (gzip, series_count) = exposition.finish()?;

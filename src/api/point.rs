@@ -13,6 +13,7 @@ use crate::api::word::PointClassWord;
 use crate::config::nearest::nearest;
 use crate::domain::access::Scope;
 use crate::domain::{Cause, DivisionCode, GridCode, LinkCode, Order, PointCode, SiteCode, WatchMode};
+use crate::ingest::Transports;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -134,10 +135,11 @@ pub(crate) async fn list(
     Query(query): Query<PointQuery>,
 ) -> Result<Json<Page<PointDto>>, ApiError> {
     let scope = state.narrow(&caller, query.division)?;
+    let transports = state.inputs().transports.clone();
     state
         .compute(move |view| {
             query.check(view, caller.scope)?;
-            Ok(Json(page(view, scope, &query)))
+            Ok(Json(page(view, scope, &query, &transports)))
         })
         .await
 }
@@ -150,8 +152,11 @@ pub(crate) async fn one(
     Reader(caller): Reader,
     Path(path): Path<PointPath>,
 ) -> Result<Json<PointDetail>, ApiError> {
-    let find =
-        move |view: &View| Ok(Json(PointDetail::new(view.point(path.code, caller.scope)?, view, &caller)));
+    let way = state.inputs().transports.way(path.code);
+    let find = move |view: &View| {
+        let seen = view.point(path.code, caller.scope)?;
+        Ok(Json(PointDetail::new(seen, &way, view, &caller)))
+    };
     state.compute(find).await
 }
 
@@ -174,10 +179,11 @@ pub(crate) async fn look(
     Ok(StatusCode::ACCEPTED)
 }
 
-fn page(view: &View, scope: Scope, query: &PointQuery) -> Page<PointDto> {
+fn page(view: &View, scope: Scope, query: &PointQuery, transports: &Transports) -> Page<PointDto> {
     let sites = query.link.as_ref().map(|link| view.sites_behind(link));
     let found = view.points_after(query.after).filter(|seen| is_listed(scope, query, sites.as_ref(), seen));
-    Page::cut(found, query.limit, |seen| seen.point.code.to_string(), |seen| PointDto::new(seen, view))
+    let point = |seen: Seen<'_>| PointDto::new(seen, &transports.way(seen.point.code), view);
+    Page::cut(found, query.limit, |seen| seen.point.code.to_string(), point)
 }
 
 fn is_listed(scope: Scope, query: &PointQuery, sites: Option<&BTreeSet<&SiteCode>>, seen: &Seen<'_>) -> bool {

@@ -12,10 +12,13 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::coverage::CoverageContext;
 use crate::domain::access::Scope;
+use crate::domain::picture::Framings;
 use crate::domain::{DivisionCode, Exclusion, Inventory, Order, Transition};
+use crate::health::examiner::task::BaselineOrder;
 use crate::health::snapshot::Snapshot;
-use crate::ingest::SchedulerStatus;
 use crate::ingest::credential::Holds;
+use crate::ingest::{SchedulerStatus, Transports};
+use crate::picture::{PoolStatus, Shelf};
 use crate::store::audit::AuditNote;
 use crate::store::upkeep::UpkeepStatus;
 use crate::store::{Store, WriterStatus};
@@ -39,6 +42,8 @@ pub struct ApiInputs {
     pub changes: broadcast::Sender<Arc<Transition>>,
     /// The effective exclusions that the live picture reads; sent anew when one is approved or withdrawn.
     pub exclusions: watch::Sender<Arc<Vec<Exclusion>>>,
+    /// The looking at pictures.
+    pub pictures: PictureInputs,
     /// Orders to the scheduler that looks at points. When it is full the caller is told to try again.
     pub orders: mpsc::Sender<Order>,
     /// What the figures are computed from.
@@ -47,6 +52,8 @@ pub struct ApiInputs {
     pub imports: ImportSettings,
     /// Credentials that are held after a wrong-credential answer.
     pub holds: Holds,
+    /// Which way serves each point.
+    pub transports: Transports,
     /// How the store's writer is.
     pub writer: watch::Receiver<WriterStatus>,
     /// How the scheduler of the looks is.
@@ -57,6 +64,29 @@ pub struct ApiInputs {
     pub clock: Clock,
     /// The settings.
     pub settings: Arc<Settings>,
+}
+
+/// What the face needs from the looking at pictures.
+#[derive(Clone, Debug)]
+pub struct PictureInputs {
+    /// What people set for pictures; sent anew when somebody changes it.
+    pub framings: watch::Sender<Arc<Framings>>,
+    /// What people say about baselines; nobody listens while pictures are not looked at. When it is full the caller is told
+    /// to try again.
+    pub baselines: Option<mpsc::Sender<BaselineOrder>>,
+    /// Where stills are kept.
+    pub shelf: Shelf,
+    /// How the decoding keeps up.
+    pub decoding: watch::Receiver<PoolStatus>,
+}
+
+impl PictureInputs {
+    /// Those of a service that looks at no pictures; stills of earlier lie in `shelf`.
+    pub fn idle(shelf: Shelf) -> Self {
+        let (framings, decoding) =
+            (watch::Sender::new(Arc::default()), watch::Sender::new(PoolStatus::default()));
+        Self { framings, baselines: None, shelf, decoding: decoding.subscribe() }
+    }
 }
 
 /// The state of the router; a cheap handle.
@@ -73,6 +103,8 @@ struct Shared {
     /// One writer at a time, so that entries rarely race for a number.
     audit_turn: Semaphore,
     figures_turn: Semaphore,
+    /// One writer of framings at a time, so that the store and the memory agree.
+    framing_turn: Semaphore,
 }
 
 impl ApiState {
@@ -87,6 +119,7 @@ impl ApiState {
             ratios: Ratios::default(),
             figures_turn: Semaphore::new(FIGURES_AT_ONCE),
             audit_turn: Semaphore::new(1),
+            framing_turn: Semaphore::new(1),
         }))
     }
 
@@ -113,6 +146,11 @@ impl ApiState {
     /// Waits for a turn to compute figures, at most as long as the request may take.
     pub(crate) async fn figures_turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         self.0.figures_turn.acquire().await.map_err(ApiError::internal)
+    }
+
+    /// Waits until nobody else sets what holds for a picture.
+    pub(crate) async fn framing_turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.0.framing_turn.acquire().await.map_err(ApiError::internal)
     }
 
     /// The records joined with the live picture, as of now. May take milliseconds: not on an async thread.

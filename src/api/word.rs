@@ -3,12 +3,15 @@
 use crate::coverage::gap::GapKind;
 use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
+use crate::domain::picture::baseline::Origin;
+use crate::domain::picture::{Item, Light};
 use crate::domain::place::PlaceKind;
 use crate::domain::site::Datum;
 use crate::domain::{
     Codec, DivisionLevel, ExclusionKind, LinkKind, Look, PointClass, PointStatus, Provenance, Stage, State,
     WatchMode,
 };
+use crate::health::examiner::BaselineStep;
 use crate::health::snapshot::LinkStatus;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
@@ -91,6 +94,14 @@ words! {
     LookWord(Look) as "Look", Look::ALL;
     /// [`Stage`] as a word.
     StageWord(Stage) as "Stage", Stage::ALL;
+    /// [`Item`] as a word.
+    ItemWord(Item) as "PictureItemWord", Item::ALL;
+    /// [`Light`] as a word.
+    LightWord(Light) as "PictureLight", Light::ALL;
+    /// [`Origin`] as a word.
+    BaselineOriginWord(Origin) as "BaselineOrigin", Origin::ALL;
+    /// [`BaselineStep`] as a word.
+    BaselineStepWord(BaselineStep) as "BaselineStep", BaselineStep::ALL;
     /// [`GapKind`] as a word.
     GapKindWord(GapKind) as "GapKind", GapKind::ALL;
     /// [`GapReason`] as a word.

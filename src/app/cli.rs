@@ -41,6 +41,12 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// RTSP fleet simulator with faults (needs the `simulate` feature)
     Simulate(SimulateArgs),
+    /// Decode key frames from standard input, confined; started by the service itself
+    #[command(hide = true)]
+    Decode,
+    /// Pull one stream for the service, which starts it itself
+    #[command(hide = true)]
+    Pull,
     /// Print the OpenAPI 3.1 document
     Openapi,
     /// API tokens
@@ -120,6 +126,9 @@ pub(crate) struct ProbeArgs {
     /// User name; the password is read from SHARPEYES_PASSWORD or asked for
     #[arg(long)]
     pub(crate) user: Option<String>,
+    /// Whom a TLS connection may lead to: the SHA-256 of one certificate, or `insecure`; else whom an authority vouches for
+    #[arg(long, value_name = "SHA-256")]
+    pub(crate) trust: Option<String>,
     /// Measuring window in seconds after the first key frame
     #[arg(long, default_value_t = 6.0)]
     pub(crate) window: f64,
@@ -167,6 +176,9 @@ pub(crate) struct SimulateArgs {
     /// Seconds that each scripted fault stays before it moves on
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) stay: u64,
+    /// Seconds before the first picture is spoilt, for the cameras to be learnt
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    pub(crate) learn: u64,
     /// Seconds between the key frames of a camera with slow ones
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     pub(crate) key_frame_gap: u64,

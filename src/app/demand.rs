@@ -3,9 +3,11 @@
 
 use crate::config::{Settings, Watch};
 use crate::domain::WatchMode;
-use crate::ingest::TargetSet;
+use crate::domain::point::StreamUrl;
+use crate::ingest::{Target, TargetSet};
 use crate::probe::link::probes_at_once;
 use crate::telemetry;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connections to PostgreSQL, or SQLite's files of each connection.
@@ -18,6 +20,8 @@ const OWN: u64 = 64;
 pub(super) struct Demand {
     /// Points with a kept session.
     kept: u64,
+    /// Those among them that only a puller can hold.
+    kept_by_puller: u64,
     /// Points that are looked at once a period.
     patrolled: u64,
     /// Sockets at once that belong to no look: probes of links, requests and event streams.
@@ -34,14 +38,16 @@ struct Shortfall {
 
 impl Demand {
     pub(super) fn of(targets: &TargetSet, links: usize, settings: &Settings) -> Self {
-        let count = |mode| {
-            let watched = targets.targets.values().filter(|target| target.watch == mode);
-            u64::try_from(watched.count()).unwrap_or(u64::MAX)
-        };
+        let watched = |mode| targets.targets.values().filter(move |target| target.watch == mode);
+        let count = |mode| u64::try_from(watched(mode).count()).unwrap_or(u64::MAX);
+        let is_encrypted =
+            |target: &&Arc<Target>| target.stream.as_ref().is_some_and(StreamUrl::is_encrypted);
+        let kept_by_puller = watched(WatchMode::Continuous).filter(is_encrypted).count();
         let probes = probes_at_once(links, settings.watch.deadlines.connect, settings.watch.link_period);
         let sockets = probes.saturating_add(settings.server.connections_at_once);
         Self {
             kept: count(WatchMode::Continuous),
+            kept_by_puller: u64::try_from(kept_by_puller).unwrap_or(u64::MAX),
             patrolled: count(WatchMode::Patrol),
             sockets: u64::try_from(sockets).unwrap_or(u64::MAX),
         }
@@ -52,6 +58,10 @@ impl Demand {
         let needed = self.open_files(watch);
         if let Some(limit) = open_files.filter(|limit| *limit < needed) {
             telemetry::open_files_short(limit, needed);
+        }
+        let pullers = u64::try_from(watch.puller_sessions).unwrap_or(u64::MAX);
+        if pullers < self.kept_by_puller {
+            telemetry::pullers_short(pullers, self.kept_by_puller);
         }
         for Shortfall { setting, value, needed } in self.shortfalls(watch) {
             telemetry::period_out_of_reach(self.patrolled, watch.period, setting, value, needed);
@@ -92,31 +102,38 @@ impl Demand {
 mod tests {
     use super::*;
     use crate::domain::PointClass;
-    use crate::ingest::Target;
-    use std::sync::Arc;
 
     fn demand(kept: u64, patrolled: u64) -> Demand {
-        Demand { kept, patrolled, sockets: 64 + 512 }
+        Demand { kept, kept_by_puller: 0, patrolled, sockets: 64 + 512 }
     }
 
     #[test]
     fn points_are_counted_by_how_they_are_watched() {
-        let target = |index: u32, watch| Target {
+        let target = |index: u32, (watch, stream): (WatchMode, &str)| Target {
             point: format!("230521000013{index:08}").parse().unwrap(),
             class: PointClass::Two,
             watch,
-            stream: None,
+            stream: stream.parse().ok(),
             main_stream: None,
+            trust: Default::default(),
             credential: None,
             path: Vec::new(),
             needs: Vec::new(),
         };
-        let modes = [WatchMode::Patrol, WatchMode::Continuous, WatchMode::Patrol, WatchMode::Off];
-        let targets = (0..).zip(modes).map(|(index, mode)| target(index, mode));
+        let watched = [
+            (WatchMode::Patrol, "rtsps://10.0.0.1/cam"),
+            (WatchMode::Continuous, ""),
+            (WatchMode::Continuous, "rtsp://10.0.0.2/cam"),
+            (WatchMode::Continuous, "rtsps://10.0.0.3/cam"),
+            (WatchMode::Patrol, ""),
+            (WatchMode::Off, ""),
+        ];
+        let targets = (0..).zip(watched).map(|(index, watched)| target(index, watched));
         let targets = targets.map(|target| (target.point, Arc::new(target))).collect();
         let targets = TargetSet { targets, ..TargetSet::default() };
         let settings = Settings::default();
-        assert_eq!(Demand::of(&targets, 0, &settings), demand(1, 2));
+        let expected = Demand { kept_by_puller: 1, ..demand(3, 2) };
+        assert_eq!(Demand::of(&targets, 0, &settings), expected);
         assert_eq!(Demand::of(&targets, 59_000, &settings).sockets, 2_048 + 512);
     }
 

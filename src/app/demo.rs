@@ -44,7 +44,7 @@ mod running {
         let Some(mut simulator) = stop.or(Simulator::start(options(args)?)).await.transpose()? else {
             return Ok(ExitCode::SUCCESS);
         };
-        let code = watch(args, settings, settings_file, &mut stop, &mut simulator).await;
+        let code = Box::pin(watch(args, settings, settings_file, &mut stop, &mut simulator)).await;
         simulator.stop().await?;
         code
     }
@@ -93,7 +93,8 @@ mod running {
         let text = SETTINGS
             .replace("@LISTEN@", &args.listen.to_string())
             .replace("@DATABASE@", &dir.join("sharpeyes.db").display().to_string())
-            .replace("@KEY@", &dir.join("camera.key").display().to_string());
+            .replace("@KEY@", &dir.join("camera.key").display().to_string())
+            .replace("@STILLS@", &dir.join("stills").display().to_string());
         let file = args.dir.join("sharpeyes.toml");
         std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
         Ok(file)
@@ -131,13 +132,15 @@ mod running {
   Console        http://{address}/
   Figures        curl -s http://{address}/api/v1/coverage?division=2305
   Not good now   curl -s 'http://{address}/api/v1/points?state=offline&limit=5'
+  Pictures       curl -s http://{address}/api/v1/pictures
   Metrics        curl -s http://{address}/metrics
   Cut a village  {program} simulate --dir {simulator} --tell 'cut 230521100200'
   Repair it      {program} simulate --dir {simulator} --tell 'repair 230521100200'
   One look       {program} probe --config {config} --point CODE
   This month     {program} report --config {config} --month YYYY-MM
 
-Every point has a state within a minute; faults are confirmed within two. Ctrl-C stops everything.
+Every point has a state within a minute; faults are confirmed within two. Pictures are judged from the
+second minute on, and spoilt from the third. Ctrl-C stops everything.
 "
         )
     }

@@ -2,6 +2,7 @@
 
 mod document;
 mod explain;
+mod picture;
 mod print;
 
 use crate::app::cli::ProbeArgs;
@@ -10,17 +11,20 @@ use crate::clock::Clock;
 use crate::config::{self, LoadError, Settings};
 use crate::domain::judge::{Expectation, Verdict, judge};
 use crate::domain::point::StreamUrl;
-use crate::domain::{Look, Observation, Point, PointCode};
+use crate::domain::{Look, Observation, Point, PointCode, Trust};
+use crate::health::examiner;
 use crate::health::settings::TrackerSettings;
-use crate::ingest::{Credential, LookRequest, Sight, look_once};
+use crate::ingest::{Credential, LookRequest, Puller, Sight, Tap, look_once};
 use crate::inventory::credential::{CredentialBook, key_file};
 use crate::store::Store;
 use anyhow::{Context, bail};
-use document::Document;
+use document::{Document, TransportDocument};
+use picture::{Known, PictureDocument};
 use secrecy::SecretString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// A look at a bare address belongs to no point; the judge wants a code all the same.
@@ -39,6 +43,8 @@ struct Subject {
     point: Option<Point>,
     stream: StreamUrl,
     credential: Option<Credential>,
+    picture: Known,
+    trust: Trust,
 }
 
 async fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
@@ -48,14 +54,17 @@ async fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if let Some(user) = &args.user {
         subject.credential = Some(credential_of(user)?);
     }
-    if subject.stream.is_encrypted() {
-        bail!(
-            "{} is rtsps, which this build cannot pull; probe the device's rtsp:// address (usually port 554) instead",
-            subject.stream
-        );
+    if let Some(trust) = &args.trust {
+        subject.trust = trust.parse().with_context(|| format!("--trust {trust}"))?;
     }
-    let sight = look(&subject, &settings, window).await;
-    Ok(tell(args, &settings, subject, sight))
+    let (candidates, mut offered) = mpsc::channel(1);
+    // One key frame is enough: no second one is offered.
+    // That none came whole is told by none having come.
+    let tap = Tap { candidates, broken: mpsc::channel(1).0, pause: LONGEST_WINDOW };
+    let sight = look(&subject, &settings, window, &tap).await?;
+    let picture =
+        picture::check(offered.try_recv().ok(), std::mem::take(&mut subject.picture), &settings).await;
+    Ok(tell(args, &settings, subject, sight, picture))
 }
 
 /// The settings file is needed for a known point only; an address can be probed from any machine.
@@ -89,15 +98,18 @@ async fn subject(args: &ProbeArgs, settings: &Settings) -> anyhow::Result<Subjec
             "{error}; write rtsp://host:554/path, the user in --user, the password in SHARPEYES_PASSWORD"
         )
     })?;
-    Ok(Subject { point: None, stream, credential: None })
+    Ok(Subject { point: None, stream, credential: None, picture: Known::default(), trust: Trust::Authority })
 }
 
 async fn known_point(code: &str, settings: &Settings) -> anyhow::Result<Subject> {
     let code: PointCode = code.parse()?;
     let store = Store::open_existing(settings.store.url.expose()).await?;
-    let point = store.load_inventory().await?.points.remove(&code).with_context(|| {
+    let mut inventory = store.load_inventory().await?;
+    let position = inventory.points.get(&code).and_then(|point| examiner::position(&inventory, point));
+    let point = inventory.points.remove(&code).with_context(|| {
         format!("no point {code} in the inventory; look the code up with `sharpeyes export`")
     })?;
+    let picture = Known::read(&store, code, position).await?;
     let stream = point.watched_stream().cloned().with_context(|| {
         format!("point {code} has no stream address; import one in `sub_stream` or `main_stream` of the points file")
     })?;
@@ -116,7 +128,8 @@ async fn known_point(code: &str, settings: &Settings) -> anyhow::Result<Subject>
         }
         None => None,
     };
-    Ok(Subject { point: Some(point), stream, credential })
+    let trust = point.trust;
+    Ok(Subject { point: Some(point), stream, credential, picture, trust })
 }
 
 /// The password comes from the environment or the terminal, never from the command line, where everyone sees it.
@@ -134,30 +147,46 @@ fn credential_of(user: &str) -> anyhow::Result<Credential> {
 }
 
 /// Looks once. Ctrl-C ends the look, with its TEARDOWN sent.
-async fn look(subject: &Subject, settings: &Settings, window: Duration) -> Sight {
+async fn look(subject: &Subject, settings: &Settings, window: Duration, tap: &Tap) -> anyhow::Result<Sight> {
+    let program = std::env::current_exe().context("find this program")?;
+    let puller = Puller::new(program, settings.watch.authorities_file.clone(), 1);
     let request = LookRequest {
         stream: &subject.stream,
         credential: subject.credential.as_ref(),
         deadlines: &settings.watch.deadlines,
         window,
+        pictures: code_of(subject).map(|code| (tap, code)),
+        trust: subject.trust,
+        puller: Some(&puller).filter(|_| settings.watch.puller_sessions > 0),
     };
     let (clock, cancel) = (Clock::system(), CancellationToken::new());
     let looked = look_once(&request, &clock, &cancel);
     tokio::pin!(looked);
-    tokio::select! {
+    Ok(tokio::select! {
         sight = &mut looked => sight,
         Ok(()) = tokio::signal::ctrl_c() => {
             cancel.cancel();
             looked.await
         }
-    }
+    })
 }
 
-fn tell(args: &ProbeArgs, settings: &Settings, subject: Subject, sight: Sight) -> ExitCode {
-    let Subject { point, stream, credential } = subject;
+/// The code of the point, or the one that stands for none.
+fn code_of(subject: &Subject) -> Option<PointCode> {
+    subject.point.as_ref().map(|point| point.code).or_else(|| NO_POINT.parse().ok())
+}
+
+fn tell(
+    args: &ProbeArgs,
+    settings: &Settings,
+    subject: Subject,
+    sight: Sight,
+    picture: PictureDocument,
+) -> ExitCode {
+    let Some(judged) = code_of(&subject) else { return ExitCode::from(COULD_NOT_RUN) };
+    let Subject { point, stream, credential, .. } = subject;
     let code = point.as_ref().map(|point| point.code);
-    let Some(judged) = code.or_else(|| NO_POINT.parse().ok()) else { return ExitCode::from(COULD_NOT_RUN) };
-    let Sight { started, ended, stages, outcome } = sight;
+    let Sight { started, ended, stages, outcome, transport, note } = sight;
     let observation = Observation { point: judged, started, ended, look: Look::Manual, stages, outcome };
     let expected = Expectation {
         size: point.as_ref().and_then(|point| point.expected_size),
@@ -165,7 +194,8 @@ fn tell(args: &ProbeArgs, settings: &Settings, subject: Subject, sight: Sight) -
     };
     let limits = TrackerSettings::new(&settings.health, &settings.watch).thresholds;
     let verdict = judge(&observation, &expected, &limits);
-    let document = Document::new(code, &stream, &observation, &verdict);
+    let way = TransportDocument::new(transport, note.as_ref());
+    let document = Document::new(code, &stream, way, &observation, &verdict).with_picture(picture);
     if args.json {
         match serde_json::to_string_pretty(&document) {
             Ok(text) => say(&text),

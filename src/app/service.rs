@@ -3,7 +3,7 @@
 //! Data flows watchers -> tracker -> writer; they stop in this order, so that nothing that was measured is lost.
 
 use crate::api::guard::{self, Guarding};
-use crate::api::{self, ApiInputs, ApiState, ImportSettings};
+use crate::api::{self, ApiInputs, ApiState, ImportSettings, PictureInputs};
 use crate::app::database;
 use crate::app::demand::Demand;
 use crate::app::import::brands;
@@ -12,21 +12,31 @@ use crate::app::task::Group;
 use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
 use crate::coverage::{CoverageContext, Turns};
-use crate::domain::{Calendar, Exclusion, Finding, Inventory, Order, Targets, Timestamp, Transition, Window};
+use crate::domain::picture::Framings;
+use crate::domain::{
+    Calendar, Exclusion, Finding, Inventory, Order, PointCode, Targets, Timestamp, Transition, Transport,
+    Window,
+};
+use crate::health::examiner;
+use crate::health::examiner::ExaminerSettings;
+use crate::health::examiner::task::{BaselineOrder, ExaminerInputs, ExaminerOutputs};
 use crate::health::restore;
 use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::Snapshot;
 use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
-use crate::ingest::{Holds, SchedulerInputs, SchedulerStatus, scheduler};
+use crate::ingest::{Holds, Puller, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
+use crate::inventory::transport;
+use crate::picture::{PoolInputs, PoolStatus, Shelf, ShelfBudget, pool};
 use crate::probe;
 use crate::store::upkeep::{self, UpkeepStatus};
 use crate::store::writer::{self, WriterInputs};
-use crate::store::{Lease, OpenState, Record, Store, WriterStatus};
+use crate::store::{KeptDiagnosis, Lease, OpenState, Record, Store, WriterStatus};
 use crate::telemetry;
 use anyhow::Context;
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +50,14 @@ const FINDINGS: usize = 4_096;
 const RECORDS: usize = 4_096;
 /// Orders to a watcher; the tracker leaves wishes out and keeps facts when it is full.
 const ORDERS: usize = 1_024;
+/// Key frames between the sessions and the decoders; one that finds no room is given up and counted.
+const CANDIDATES: usize = 256;
+/// Pictures between the decoders and the examiner; decoding waits when it is full. Each has some 140 kB.
+const PICTURES: usize = 32;
+/// Wishes to the decoders; one that finds no room is left out.
+const WISHES: usize = 4_096;
+/// What people say about baselines; a caller is told to try again when it is full.
+const BASELINE_ORDERS: usize = 16;
 /// Changes that a slow listener of the event stream may lag behind before it is told to reload.
 const CHANGES: usize = 8_192;
 
@@ -114,6 +132,9 @@ struct Restored {
     exclusions: Vec<Exclusion>,
     open: Vec<OpenState>,
     last_heartbeat: Option<Timestamp>,
+    framings: Framings,
+    diagnoses: Vec<KeptDiagnosis>,
+    transports: BTreeMap<PointCode, Transport>,
 }
 
 impl Restored {
@@ -123,6 +144,9 @@ impl Restored {
             exclusions: store.effective_exclusions(always).await?,
             open: store.open_states().await?,
             last_heartbeat: store.last_heartbeat().await?,
+            framings: store.framings().await?,
+            diagnoses: store.kept_diagnoses().await?,
+            transports: store.kept_transports().await?,
         })
     }
 }
@@ -158,7 +182,9 @@ fn start_lease(lease: Lease) -> Group {
 struct Followed {
     inventory: watch::Sender<Arc<Inventory>>,
     exclusions: watch::Sender<Arc<Vec<Exclusion>>>,
+    framings: watch::Sender<Arc<Framings>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
+    decoding: watch::Sender<PoolStatus>,
     changes: broadcast::Sender<Arc<Transition>>,
     writer: watch::Sender<WriterStatus>,
     scheduler: watch::Sender<SchedulerStatus>,
@@ -166,10 +192,12 @@ struct Followed {
 }
 
 impl Followed {
-    fn new(inventory: Arc<Inventory>, exclusions: Vec<Exclusion>) -> Self {
+    fn new(inventory: Arc<Inventory>, exclusions: Vec<Exclusion>, framings: Framings) -> Self {
         Self {
             inventory: watch::Sender::new(inventory),
             exclusions: watch::Sender::new(Arc::new(exclusions)),
+            framings: watch::Sender::new(Arc::new(framings)),
+            decoding: watch::Sender::new(PoolStatus::default()),
             snapshot: watch::Sender::new(Arc::default()),
             changes: broadcast::Sender::new(CHANGES),
             writer: watch::Sender::new(WriterStatus::default()),
@@ -230,7 +258,7 @@ impl Parts {
         listener: TcpListener,
     ) -> anyhow::Result<Service> {
         let address = listener.local_addr()?;
-        let followed = Followed::new(wanted.inventory.clone(), restored.exclusions);
+        let followed = Followed::new(wanted.inventory.clone(), restored.exclusions, restored.framings);
         let running = Running {
             inventory: followed.inventory.clone(),
             targets: watch::Sender::new(wanted.targets(self.clock.now())),
@@ -240,10 +268,29 @@ impl Parts {
         let (records, recorded) = mpsc::channel(RECORDS);
         let (to_ingest, ingest_orders) = mpsc::channel(ORDERS);
         let (to_links, link_orders) = mpsc::channel(ORDERS);
-        let face = self.start_face(&followed, to_ingest.clone(), listener);
-        let keepers = self.start_keepers(&followed, recorded);
+        let (baselines, baseline_orders) = mpsc::channel(BASELINE_ORDERS);
+        let transports = Transports::remembering(&restored.transports);
+        let face = self.start_face(&followed, to_ingest.clone(), baselines, &transports, listener);
+        let mut keepers = self.start_keepers(&followed, recorded);
+        let (store, learnt, kept) = (self.store.clone(), transports.clone(), restored.transports);
+        keepers.start("transports", |cancel| transport::run(store, learnt, kept, cancel));
+        let mut watchers = Group::new();
+        let diagnoses = restored.diagnoses;
+        let tap =
+            self.start_examiner(&mut watchers, &followed, findings.clone(), baseline_orders, diagnoses)?;
         let status = followed.scheduler.clone();
-        let watchers = self.start_watchers(&running, findings, (ingest_orders, link_orders), status);
+        let inputs = SchedulerInputs {
+            targets: running.targets.subscribe(),
+            orders: ingest_orders,
+            settings: self.settings.watch.clone(),
+            health: self.settings.health.clone(),
+            clock: self.clock.clone(),
+            holds: self.holds.clone(),
+            tap,
+            transports,
+            puller: self.puller()?,
+        };
+        self.start_watchers(&mut watchers, &running, findings, inputs, link_orders, status);
         let inputs = TrackerInputs {
             findings: found,
             inventory: followed.inventory.subscribe(),
@@ -268,22 +315,86 @@ impl Parts {
         Ok(service)
     }
 
+    /// Starts the decoders and the examiner of what they give, if there are any. Gives the place where sessions leave their
+    /// key frames.
+    fn start_examiner(
+        &self,
+        watchers: &mut Group,
+        followed: &Followed,
+        findings: mpsc::Sender<Finding>,
+        orders: mpsc::Receiver<BaselineOrder>,
+        restored: Vec<KeptDiagnosis>,
+    ) -> anyhow::Result<Option<Tap>> {
+        let settings = &self.settings.picture;
+        if settings.decoders == 0 {
+            return Ok(None);
+        }
+        let (candidates, offered) = mpsc::channel(CANDIDATES);
+        let (broken, told_broken) = mpsc::channel(CANDIDATES);
+        let (wishes, wished) = mpsc::channel(WISHES);
+        let (pictures, decoded) = mpsc::channel(PICTURES);
+        let inputs = PoolInputs {
+            candidates: offered,
+            wishes: wished,
+            framings: followed.framings.subscribe(),
+            settings: settings.clone(),
+            program: std::env::current_exe().context("find this program")?,
+            clock: self.clock.clone(),
+        };
+        let status = followed.decoding.clone();
+        watchers.start("decoders", |cancel| pool::run(inputs, pictures, status, cancel));
+        let inputs = ExaminerInputs {
+            decoded,
+            broken: told_broken,
+            orders,
+            inventory: followed.inventory.subscribe(),
+            framings: followed.framings.subscribe(),
+            snapshot: followed.snapshot.subscribe(),
+            changes: followed.changes.subscribe(),
+            shelf: self.shelf(),
+            budget: ShelfBudget { bytes: settings.stills_bytes, age: settings.stills_age() },
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            settings: self.examiner_settings(),
+            miss_period: settings.doubtful_period,
+            restored,
+        };
+        let outputs = ExaminerOutputs { findings, wishes };
+        watchers.start("examiner", |cancel| examiner::task::run(inputs, outputs, cancel));
+        Ok(Some(Tap { candidates, broken, pause: settings.shortest_period() }))
+    }
+
+    fn shelf(&self) -> Shelf {
+        Shelf::new(self.settings.picture.stills_folder.clone())
+    }
+
+    fn examiner_settings(&self) -> ExaminerSettings {
+        let (picture, watch) = (&self.settings.picture, &self.settings.watch);
+        ExaminerSettings {
+            rules: picture.rules.clone(),
+            sky: picture.sky,
+            round: 2 * watch.period.max(picture.inner_period),
+            calendar: self.calendar.clone(),
+        }
+    }
+
+    /// What pulls where retina cannot; nothing when it is switched off.
+    fn puller(&self) -> anyhow::Result<Option<Puller>> {
+        let watch = &self.settings.watch;
+        let program = std::env::current_exe().context("find this program")?;
+        let puller = Puller::new(program, watch.authorities_file.clone(), watch.puller_sessions);
+        Ok((watch.puller_sessions > 0).then_some(puller))
+    }
+
     fn start_watchers(
         &self,
+        watchers: &mut Group,
         running: &Running,
         findings: mpsc::Sender<Finding>,
-        (ingest_orders, link_orders): (mpsc::Receiver<Order>, mpsc::Receiver<Order>),
+        inputs: SchedulerInputs,
+        link_orders: mpsc::Receiver<Order>,
         status: watch::Sender<SchedulerStatus>,
-    ) -> Group {
-        let mut watchers = Group::new();
-        let inputs = SchedulerInputs {
-            targets: running.targets.subscribe(),
-            orders: ingest_orders,
-            settings: self.settings.watch.clone(),
-            health: self.settings.health.clone(),
-            clock: self.clock.clone(),
-            holds: self.holds.clone(),
-        };
+    ) {
         let to_tracker = findings.clone();
         watchers.start("scheduler", |cancel| scheduler::run(inputs, to_tracker, status, cancel));
         let (links, settings) = (running.links.subscribe(), self.settings.watch.clone());
@@ -291,7 +402,6 @@ impl Parts {
         watchers.start("link prober", |cancel| {
             probe::link::run(links, findings, link_orders, settings, clock, cancel)
         });
-        watchers
     }
 
     fn start_keepers(&self, followed: &Followed, records: mpsc::Receiver<Record>) -> Group {
@@ -312,13 +422,26 @@ impl Parts {
         keepers
     }
 
-    fn start_face(&self, followed: &Followed, orders: mpsc::Sender<Order>, listener: TcpListener) -> Group {
+    fn start_face(
+        &self,
+        followed: &Followed,
+        orders: mpsc::Sender<Order>,
+        baselines: mpsc::Sender<BaselineOrder>,
+        transports: &Transports,
+        listener: TcpListener,
+    ) -> Group {
         let state = ApiState::new(ApiInputs {
             store: self.store.clone(),
             inventory: followed.inventory.subscribe(),
             snapshot: followed.snapshot.subscribe(),
             changes: followed.changes.clone(),
             exclusions: followed.exclusions.clone(),
+            pictures: PictureInputs {
+                framings: followed.framings.clone(),
+                baselines: (self.settings.picture.decoders > 0).then_some(baselines),
+                shelf: self.shelf(),
+                decoding: followed.decoding.subscribe(),
+            },
             orders,
             coverage: CoverageContext {
                 store: self.store.clone(),
@@ -332,6 +455,7 @@ impl Parts {
             },
             imports: self.imports.clone(),
             holds: self.holds.clone(),
+            transports: transports.clone(),
             writer: followed.writer.subscribe(),
             scheduler: followed.scheduler.subscribe(),
             upkeep: followed.upkeep.subscribe(),

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Both signals, taken from the moment of its making on: none of them ends the process by itself any more.
@@ -32,4 +33,13 @@ impl StopSignals {
             done = work => Some(done),
         }
     }
+}
+
+/// Has this process live on when SIGTERM comes: for one that its parent ends. Who stops a service tells every process of it
+/// at once, and a session whose process died of that would be left behind.
+pub(super) fn outlive_terminate() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    // Nobody listens; the handler stays.
+    signal(SignalKind::terminate()).map(drop)
 }

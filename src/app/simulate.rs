@@ -81,6 +81,7 @@ mod running {
             clips: args.clips.clone().unwrap_or_else(|| args.dir.join("clips")),
             plan: Plan { port: args.port, watched },
             key_frame_gap: Duration::from_secs(args.key_frame_gap.max(1)),
+            learn: Duration::from_secs(args.learn),
             script: (!args.no_faults).then(|| Duration::from_secs(args.stay.max(1))),
         }
     }

@@ -3,8 +3,10 @@
 //! Each group is given a little more than its own last wait, so that it ends by itself and says what it lost. The
 //! waits stand beside the code that waits; the build fails when they no longer fit.
 
+use crate::health::examiner::task::KEEP_DEADLINE;
 use crate::health::tracker::LAST_RECORDS_DEADLINE;
 use crate::ingest::scheduler::SHUTDOWN_WAIT;
+use crate::inventory::transport;
 use crate::store::writer::LAST_FLUSH_DEADLINE;
 use std::time::Duration;
 
@@ -35,5 +37,10 @@ const TOGETHER: u128 = STOP_FACE.as_millis()
 
 const _: () = assert!(TOGETHER + SPARE.as_millis() <= EXIT.as_millis());
 const _: () = assert!(SHUTDOWN_WAIT.as_millis() + SPARE.as_millis() <= STOP_WATCHERS.as_millis());
+// What the examiner keeps when it is told to stop, and what it was keeping just then.
+const _: () = assert!(2 * KEEP_DEADLINE.as_millis() + SPARE.as_millis() <= STOP_WATCHERS.as_millis());
 const _: () = assert!(LAST_RECORDS_DEADLINE.as_millis() + SPARE.as_millis() <= STOP_TRACKER.as_millis());
+// What was being kept just then, and what was learnt last.
+const _: () =
+    assert!(2 * transport::KEEP_DEADLINE.as_millis() + SPARE.as_millis() <= STOP_KEEPERS.as_millis());
 const _: () = assert!(LAST_FLUSH_DEADLINE.as_millis() + SPARE.as_millis() <= STOP_KEEPERS.as_millis());

@@ -3,7 +3,8 @@
 use crate::config::reader::{Fault, Section, Value, boolean, millis, number, parsed, read_document, seconds};
 use crate::config::reader::{text, whole, word};
 use crate::config::{Credentials, DatabaseUrl, Deadlines, Health, Log, LogFormat, MetricSettings, PerPoint};
-use crate::config::{Report, Server, Settings, StoreSettings, Watch};
+use crate::config::{PictureSettings, Report, Server, Settings, SkySource, StoreSettings, Watch};
+use crate::domain::picture::{PictureRules, Rule};
 
 /// Parses the settings file; keys that are left out keep their defaults.
 pub(super) fn parse(document: &str) -> Result<Settings, Vec<Fault>> {
@@ -13,6 +14,7 @@ pub(super) fn parse(document: &str) -> Result<Settings, Vec<Fault>> {
         root.section("store", |section| store(section, &mut settings.store));
         root.section("watch", |section| watch(section, &mut settings.watch));
         root.section("health", |section| health(section, &mut settings.health));
+        root.section("picture", |section| picture(section, &mut settings.picture));
         root.section("credentials", |section| credentials(section, &mut settings.credentials));
         root.section("report", |section| report(section, &mut settings.report));
         root.section("metrics", |section| metrics(section, &mut settings.metrics));
@@ -56,6 +58,8 @@ fn watch(section: &mut Section<'_>, watch: &mut Watch) {
     section.read("credential_hold_seconds", seconds(1_800.0..=86_400.0), &mut watch.credential_hold);
     section.read("link_period_seconds", seconds(1.0..=3_600.0), &mut watch.link_period);
     section.read("reconcile_period_seconds", seconds(1.0..=3_600.0), &mut watch.reconcile_period);
+    section.read("puller_sessions", whole(0..=4_096_usize), &mut watch.puller_sessions);
+    section.read("authorities_file", |value| path(value).map(Some), &mut watch.authorities_file);
     if watch.retry_first > watch.retry_cap {
         section.fault("retry_first_seconds", "must not be longer than retry_cap_seconds");
     }
@@ -88,6 +92,57 @@ fn health(section: &mut Section<'_>, health: &mut Health) {
     section.read("restart_gap_seconds", seconds(0.0..=3_600.0), &mut health.restart_gap);
     section.read("self_suspicion_ratio", number(0.1..=1.0), &mut health.self_suspicion_ratio);
     section.read("self_suspicion_points", whole(3..=1_000_000_u32), &mut health.self_suspicion_points);
+}
+
+fn picture(section: &mut Section<'_>, picture: &mut PictureSettings) {
+    section.read("decoders", whole(0..=64_usize), &mut picture.decoders);
+    section.read("cpu_ms_per_second", millis(1..=64_000), &mut picture.cpu_share);
+    section.read("deadline_seconds", seconds(0.1..=60.0), &mut picture.deadline);
+    section.read("public_period_seconds", seconds(1.0..=86_400.0), &mut picture.public_period);
+    section.read("inner_period_seconds", seconds(1.0..=86_400.0), &mut picture.inner_period);
+    section.read("doubtful_period_seconds", seconds(1.0..=86_400.0), &mut picture.doubtful_period);
+    section.read("still_width_pixels", whole(64..=1_920_u16), &mut picture.still_width);
+    section.read("still_period_seconds", seconds(60.0..=864_000.0), &mut picture.still_period);
+    section.read("stills_folder", path, &mut picture.stills_folder);
+    section.read("stills_bytes", whole(1_048_576..=1_u64 << 50), &mut picture.stills_bytes);
+    section.read("stills_days", whole(1..=3_650_u32), &mut picture.stills_days);
+    section.read("sky", word(&[("sun", SkySource::Sun), ("day", SkySource::AlwaysDay)]), &mut picture.sky);
+    picture_rules(section, &mut picture.rules);
+}
+
+fn picture_rules(section: &mut Section<'_>, rules: &mut PictureRules) {
+    section.read("learn_seconds", seconds(1.0..=8_640_000.0), &mut rules.learning.time);
+    section.read("learn_pictures", whole(1..=100_000_u32), &mut rules.learning.pictures);
+    section.read("weather_ratio", number(0.01..=1.0), &mut rules.weather.ratio);
+    section.read("weather_points", whole(2..=1_000_000_usize), &mut rules.weather.least_points);
+    section.read("black_mean", number(0.0..=255.0), &mut rules.black_mean);
+    section.read("black_deviation", number(0.0..=255.0), &mut rules.black_deviation);
+    section.read("torn_ratio", number(0.0..=1.0), &mut rules.torn_over_sides);
+    section.read("moved_peak", number(0.0..=1.0), &mut rules.moved_peak);
+    section.read("cast_baseline", number(0.0..=1_000.0), &mut rules.cast_baseline);
+    section.section("item", |items| {
+        for (item, rule) in rules.items.iter_mut() {
+            items.section(item.as_str(), |section| item_rule(section, rule));
+        }
+    });
+}
+
+/// Limits that an item does not have by default cannot be given to it.
+fn item_rule(section: &mut Section<'_>, rule: &mut Option<Rule>) {
+    let Some(changed) = rule else { return };
+    for (key, limit) in [("warning", &mut changed.warning), ("alarm", &mut changed.alarm)] {
+        if let Some(limit) = limit {
+            section.read(key, number(0.0..=86_400.0), limit);
+        }
+    }
+    section.read("rounds", whole(1..=1_000_u32), &mut changed.rounds);
+    section.read("confirm_seconds", seconds(0.0..=86_400.0), &mut changed.least_time);
+    section.read("clear_rounds", whole(1..=1_000_u32), &mut changed.clear_rounds);
+    let mut is_checked = true;
+    section.read("check", boolean, &mut is_checked);
+    if !is_checked {
+        *rule = None;
+    }
 }
 
 fn credentials(section: &mut Section<'_>, credentials: &mut Credentials) {
@@ -162,6 +217,10 @@ mod tests {
             "watch",
             "watch.deadlines",
             "health",
+            "picture",
+            "picture.item.signal_lost",
+            "picture.item.blank",
+            "picture.item.blurred",
             "credentials",
             "report",
             "metrics",
@@ -169,7 +228,7 @@ mod tests {
         ] {
             let faults = parse(&format!("[{name}]\nqqqqqqqqqqqqqqqqqqqq = 1")).unwrap_err();
             let known = faults[0].problem.split("known here: ").nth(1).unwrap();
-            for key in known.split(", ").filter(|key| *key != "deadlines") {
+            for key in known.split(", ").filter(|key| !["deadlines", "item"].contains(key)) {
                 let stands = SHIPPED.lines().any(|line| {
                     line.trim_start_matches("# ").split('=').next().is_some_and(|left| left.trim() == key)
                 });

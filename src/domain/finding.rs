@@ -1,5 +1,6 @@
 //! What the watchers report and what the health tracker asks of them: the two bounded channels between the floors.
 
+use crate::domain::picture::PictureVerdict;
 use crate::domain::{Cause, LinkCode, Observation, PointCode, Timestamp};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ pub enum Finding {
     Look(Box<Observation>),
     /// A probe of a link.
     Link(LinkObservation),
+    /// What is believed of a point's picture.
+    Picture(Box<PictureVerdict>),
 }
 
 /// What one probe of a link found.

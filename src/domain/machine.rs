@@ -10,12 +10,15 @@
 //!   with the first of them.
 //! - Inside a failure another state or cause must be confirmed like a new one, so that mixed answers do not flutter.
 //!   Inside `degraded` the cause stays while its fault is still seen.
+//! - A fault of the picture comes confirmed from the diagnosis, over rounds of its own: it is believed at once, before any
+//!   fault of the stream, and until the diagnosis takes it back. It neither hides a failure nor outlives one's name.
 //! - `unknown` and `unreachable` protect nothing: one clean proof ends them. A failure that was confirmed before them
 //!   and is seen again needs no second confirmation.
 //! - A wrong credential was refused on two fresh sessions and is held afterwards: time alone confirms it.
 //! - Without a conclusive look for too long the point is `unknown`; a held credential keeps the verdict that caused it.
 
 use crate::domain::judge::{Proof, Verdict};
+use crate::domain::picture::ConfirmedFault;
 use crate::domain::streak::{LookTime, Streak};
 use crate::domain::{Cause, Condition, State, Timestamp};
 use std::time::Duration;
@@ -82,6 +85,16 @@ pub struct Machine {
     video: Option<Streak>,
     clean: Option<Streak>,
     faulty: Option<Faulting>,
+    picture: Seen,
+}
+
+/// The faults of the picture, as the diagnosis believes them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Seen {
+    /// The worst first.
+    faults: Vec<ConfirmedFault>,
+    /// Since when the fault that the point is degraded by is gone.
+    gone: Option<Timestamp>,
 }
 
 /// Consecutive failed looks.
@@ -116,6 +129,7 @@ impl Machine {
             video: None,
             clean: None,
             faulty: None,
+            picture: Seen { faults: Vec::new(), gone: None },
         }
     }
 
@@ -141,9 +155,19 @@ impl Machine {
         self.before.as_ref()
     }
 
-    /// The faults of the last look with pictures, worst first.
-    pub fn faults(&self) -> &[Cause] {
-        self.faulty.as_ref().map_or(&[], |faulty| &faulty.faults)
+    /// The faults of the picture and of the last look with pictures; the one that names the condition first, then the worst.
+    pub fn faults(&self) -> Vec<Cause> {
+        let picture = self.picture.faults.iter().map(|fault| &fault.cause);
+        let stream = self.faulty.iter().flat_map(|faulty| &faulty.faults);
+        let mut faults: Vec<Cause> = picture.chain(stream).cloned().collect();
+        faults.sort_by_key(|fault| self.condition.cause() != Some(fault));
+        faults
+    }
+
+    /// Whether a fault is still there.
+    fn sees(&self, cause: &Cause) -> bool {
+        self.picture.faults.iter().any(|fault| fault.cause == *cause)
+            || self.faulty.as_ref().is_some_and(|faulty| faulty.faults.contains(cause))
     }
 
     /// The credential hold, backlog or the like that kept the last due look from taking place.
@@ -179,7 +203,17 @@ impl Machine {
     fn is_explained(&self, suspect: &Cause) -> bool {
         self.condition.state() == State::Degraded
             && suspect.state() == State::Degraded
-            && self.condition.cause().is_some_and(|cause| self.faults().contains(cause))
+            && self.condition.cause().is_some_and(|cause| self.sees(cause))
+    }
+
+    /// Takes the faults of the picture that the diagnosis believes, the worst first. `gone` tells since when the fault that
+    /// the point is degraded by is not among them any more, where it was of the picture.
+    pub fn believe_picture(&mut self, faults: Vec<ConfirmedFault>, gone: Timestamp) {
+        self.picture = Seen { faults, gone: None };
+        let named = self.condition.cause().filter(|cause| cause.item().is_some());
+        if named.is_some_and(|cause| !self.sees(cause)) {
+            self.picture.gone = Some(gone);
+        }
     }
 
     /// Takes the verdict of a look.
@@ -271,9 +305,13 @@ impl Machine {
     /// What the looks suggest at `now`; `None` while they agree with the condition or wait for confirmation.
     pub fn proposal(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
         let measured = match self.condition.state() {
-            State::Good => self.new_failure(rules, now).or_else(|| self.new_fault(rules)),
+            State::Good => self
+                .new_failure(rules, now)
+                .or_else(|| self.picture_fault())
+                .or_else(|| self.new_fault(rules)),
             State::Degraded => self
                 .new_failure(rules, now)
+                .or_else(|| self.picture_fault_gone(rules))
                 .or_else(|| self.fault_gone(rules))
                 .or_else(|| self.other_fault(rules)),
             State::NoVideo | State::Offline => {
@@ -300,14 +338,35 @@ impl Machine {
         (known || rules.confirm(faulty.all)).then(|| propose(&faulty.worst, faulty.all))
     }
 
+    /// The worst fault of the picture needs no look of ours.
+    fn picture_fault(&self) -> Option<Proposal> {
+        let fault = self.picture.faults.first()?;
+        Some(Proposal { to: Condition::Because(fault.cause.clone()), at: fault.since, looks: 0 })
+    }
+
+    /// What is left when the fault of the picture is gone: another one, or what the stream shows.
+    fn picture_fault_gone(&self, rules: &Rules) -> Option<Proposal> {
+        let at = self.picture.gone?;
+        let stream = self.faulty.as_ref().filter(|faulty| rules.confirm(faulty.all));
+        let stream = stream.map_or(Condition::Good, |faulty| Condition::Because(faulty.worst.clone()));
+        Some(Proposal { to: self.unless_picture(stream), at, looks: 0 })
+    }
+
+    /// Where nothing is wrong with the stream.
     fn fault_gone(&self, rules: &Rules) -> Option<Proposal> {
-        let clean = self.clean.filter(|clean| clean.count >= rules.recover_looks)?;
-        Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count })
+        let is_of_stream = self.condition.cause().is_some_and(|cause| cause.item().is_none());
+        let clean = self.clean.filter(|clean| is_of_stream && clean.count >= rules.recover_looks)?;
+        Some(Proposal { to: self.unless_picture(Condition::Good), at: clean.first, looks: clean.count })
+    }
+
+    /// The worst fault of the picture, else what the stream shows.
+    fn unless_picture(&self, stream: Condition) -> Condition {
+        self.picture.faults.first().map_or(stream, |fault| Condition::Because(fault.cause.clone()))
     }
 
     fn other_fault(&self, rules: &Rules) -> Option<Proposal> {
         let faulty = self.faulty.as_ref()?;
-        let gone = self.condition.cause().is_none_or(|cause| !faulty.faults.contains(cause));
+        let gone = self.condition.cause().is_none_or(|cause| !self.sees(cause));
         (gone && rules.confirm(faulty.same_worst)).then(|| propose(&faulty.worst, faulty.same_worst))
     }
 
@@ -316,7 +375,7 @@ impl Machine {
         let video = self.video.filter(|video| video.count >= rules.recover_looks)?;
         let faulty = self.faulty.as_ref().filter(|faulty| faulty.all.count >= video.count);
         let to = faulty.map_or(Condition::Good, |faulty| Condition::Because(faulty.worst.clone()));
-        Some(Proposal { to, at: video.first, looks: video.count })
+        Some(Proposal { to: self.unless_picture(to), at: video.first, looks: video.count })
     }
 
     fn other_failure(&self, rules: &Rules, now: Timestamp) -> Option<Proposal> {
@@ -336,12 +395,13 @@ impl Machine {
     /// proven before and the fault is new, else to what they show.
     fn first_proof(&self) -> Option<Proposal> {
         if let Some(clean) = self.clean {
-            return Some(Proposal { to: Condition::Good, at: clean.first, looks: clean.count });
+            let to = self.unless_picture(Condition::Good);
+            return Some(Proposal { to, at: clean.first, looks: clean.count });
         }
         let video = self.video.filter(|_| self.condition.state() == State::Unreachable)?;
         let shown = self.faulty.as_ref().filter(|_| self.before != Some(Condition::Good));
         let to = shown.map_or(Condition::Good, |faulty| Condition::Because(self.known_fault(faulty)));
-        Some(Proposal { to, at: video.first, looks: video.count })
+        Some(Proposal { to: self.unless_picture(to), at: video.first, looks: video.count })
     }
 
     /// The fault that was confirmed before, while it is still seen; else the worst one seen.
@@ -382,6 +442,7 @@ impl Machine {
             (false, false) => self.before.take(),
         };
         self.since = at.max(self.since.plus(Duration::from_millis(1)));
+        self.picture.gone = None;
         if !self.condition.state().is_measured() {
             (self.video, self.clean) = (None, None);
         }
@@ -447,7 +508,11 @@ impl Machine {
     pub fn look_due(&self, rules: &Rules) -> Option<Timestamp> {
         let waits = match self.condition.state() {
             State::NoVideo | State::Offline => self.video.is_some(),
-            State::Degraded => self.clean.is_some() || self.failed.is_some(),
+            // The end of a fault of the picture is not for looks to prove.
+            State::Degraded => {
+                let is_of_stream = self.condition.cause().is_some_and(|cause| cause.item().is_none());
+                (is_of_stream && self.clean.is_some()) || self.failed.is_some()
+            }
             State::Good | State::Unreachable | State::Unknown | State::Excluded => self.suspected().is_some(),
         };
         let held = self.suspected() == Some(&Cause::WrongCredential);
@@ -472,6 +537,12 @@ impl Machine {
         }
         if let Some((_, at)) = &mut self.not_looked {
             *at = at.shifted(step_ms);
+        }
+        for fault in &mut self.picture.faults {
+            fault.since = fault.since.shifted(step_ms);
+        }
+        if let Some(gone) = &mut self.picture.gone {
+            *gone = gone.shifted(step_ms);
         }
     }
 }

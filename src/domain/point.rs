@@ -2,7 +2,7 @@
 
 use crate::domain::secret::has_password_key;
 use crate::domain::site::Position;
-use crate::domain::{DivisionCode, GridCode, PlaceCode, PointCode, SiteCode, Timestamp, Window};
+use crate::domain::{DivisionCode, GridCode, PlaceCode, PointCode, SiteCode, Timestamp, Trust, Window};
 use std::fmt;
 use std::str::FromStr;
 
@@ -199,6 +199,8 @@ pub struct Point {
     pub main_stream: Option<StreamUrl>,
     /// Name of the entry in the credential table; the secret itself is never here.
     pub credential: Option<String>,
+    /// Whom a TLS connection to its streams may lead to.
+    pub trust: Trust,
     /// Expected picture size of the watched stream, where recorded.
     pub expected_size: Option<(u32, u32)>,
     /// Expected pictures per second of the watched stream, where recorded.
@@ -231,6 +233,7 @@ impl Point {
             credential: None,
             expected_size: None,
             expected_frames_per_second: None,
+            trust: Trust::default(),
             maintainer: None,
             maintainer_phone: None,
             record: CatalogueRecord::default(),

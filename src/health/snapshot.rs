@@ -1,6 +1,7 @@
 //! The live picture of the network: what `api`, metrics and coverage read. Published whole, never changed in place.
 
 use crate::domain::correlate::BulkCause;
+use crate::domain::picture::PictureVerdict;
 use crate::domain::{Cause, Condition, LinkCode, Measurement, PointCode, State, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub struct LivePoint {
     pub last_frame: Option<Timestamp>,
     /// The last measurement that held pictures.
     pub measurement: Option<Arc<Measurement>>,
+    /// What is believed of its picture; `None` while nobody looks at it.
+    pub picture: Option<Arc<PictureVerdict>>,
     /// The failure not yet confirmed, if any.
     pub suspected: Option<Cause>,
     /// Every confirmed fault of the last look, worst first; the first one is the cause of `degraded`.

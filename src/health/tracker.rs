@@ -18,6 +18,7 @@ pub use task::{LAST_RECORDS_DEADLINE, TrackerInputs, TrackerOutputs, run};
 use crate::domain::judge::{Verdict, judge};
 use crate::domain::link_machine::LinkMachine;
 use crate::domain::path::{LinkId, PathTree};
+use crate::domain::picture::PictureVerdict;
 use crate::domain::streak::LookTime;
 use crate::domain::suspicion::{Sign, Suspicion, Turn};
 use crate::domain::{
@@ -191,7 +192,17 @@ impl Tracker {
             Finding::Look(observation) if observation.look == Look::Main => {}
             Finding::Look(observation) => self.apply_look(observation, now),
             Finding::Link(observation) => self.apply_probe(observation, now),
+            Finding::Picture(verdict) => self.apply_picture(verdict),
         }
+    }
+
+    fn apply_picture(&mut self, verdict: &PictureVerdict) {
+        let Some(index) = self.index_of(verdict.point) else { return };
+        let Some(point) = self.points.get_mut(index).filter(|point| point.watched) else { return };
+        point.take_picture(verdict);
+        self.view.touch_point();
+        self.touched_points.insert(index);
+        self.changed_points.insert(index);
     }
 
     fn apply_look(&mut self, observation: &Observation, now: Timestamp) {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
 
 /// How long a look waits for its own TEARDOWN to be answered before it lets the next one start.
 const TEARDOWN_WAIT: Duration = Duration::from_secs(2);
@@ -43,7 +44,7 @@ impl Hosts {
         let hosts: Vec<Arc<Host>> =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         for host in hosts {
-            if timeout_at(deadline, host.group().await_teardown()).await.is_err() {
+            if timeout_at(deadline, host.left()).await.is_err() {
                 telemetry::teardown_unanswered(&host.name);
             }
         }
@@ -54,6 +55,8 @@ impl Hosts {
 pub(super) struct Host {
     name: HostName,
     group: Mutex<Arc<SessionGroup>>,
+    /// Pullers that are ending their sessions; each ends by its deadline.
+    leaving: TaskTracker,
     playing: AtomicUsize,
 }
 
@@ -65,8 +68,11 @@ impl fmt::Debug for Host {
 
 impl Host {
     pub(super) fn new(name: &HostName) -> Self {
+        // Closed, it still takes tasks, and a wait for it ends when there are none.
+        let leaving = TaskTracker::new();
+        leaving.close();
         let group = Mutex::new(group_of(name));
-        Self { name: Arc::clone(name), group, playing: AtomicUsize::new(0) }
+        Self { name: Arc::clone(name), group, leaving, playing: AtomicUsize::new(0) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -80,6 +86,17 @@ impl Host {
     /// Counts from now on without the sessions so far: for one that is abandoned, whose TEARDOWN nobody may wait for.
     pub(super) fn begin_group(&self) {
         *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group_of(&self.name);
+    }
+
+    /// Where pullers end their sessions to the device.
+    pub(super) const fn leaving(&self) -> &TaskTracker {
+        &self.leaving
+    }
+
+    /// Waits for every session that was just left: TEARDOWN sent, and answered or given up.
+    async fn left(&self) {
+        let group = self.group();
+        let (_answered, ()) = tokio::join!(group.await_teardown(), self.leaving.wait());
     }
 
     /// Whether a session of ours plays on the device now.
@@ -112,13 +129,13 @@ impl Host {
 
     /// Waits a little for the TEARDOWN of a session that was just dropped.
     pub(super) async fn await_teardown(&self) {
-        if timeout(TEARDOWN_WAIT, self.group().await_teardown()).await.is_err() {
+        if timeout(TEARDOWN_WAIT, self.left()).await.is_err() {
             tracing::debug!(host = %self.name, "the TEARDOWN to {} goes on in the background", self.name);
         }
     }
 
     fn has_stale_session(&self) -> bool {
-        self.group().stale_sessions().num_sessions > 0
+        self.group().stale_sessions().num_sessions > 0 || !self.leaving.is_empty()
     }
 }
 

@@ -6,14 +6,18 @@ use crate::domain::budget::HostName;
 use crate::domain::point::StreamUrl;
 use crate::domain::schedule::Ended;
 use crate::domain::{
-    Cause, Failure, Finding, Look, Measurement, Observation, Outcome, StageTimes, Timestamp,
+    Cause, Failure, Finding, Look, Measurement, Observation, Outcome, PointClass, PointCode, Stage,
+    StageTimes, Timestamp, Transport, Trust,
 };
 use crate::ingest::credential::{Credential, Holds};
 use crate::ingest::host::{Host, Hosts};
 use crate::ingest::playing::{Halt, Playing};
+use crate::ingest::pull::Puller;
 use crate::ingest::session::{Door, Fault, Logins};
 use crate::ingest::stall::Stalls;
+use crate::ingest::tap::{PointTap, Tap};
 use crate::ingest::target::Target;
+use crate::ingest::transport::{Note, Transports, Ways};
 use crate::telemetry::{self, SkipReason, Worker};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +32,11 @@ const MAIN_WINDOW: Duration = Duration::from_millis(500);
 /// right, and one refusal a day locks no account.
 const MAIN_REFUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How many ways are tried in one look after the first one.
+const MORE_WAYS: u8 = 2;
+/// Before the next way is tried: a device that is asked while it still clears away the try before says that it is busy.
+const BREATH: Duration = Duration::from_millis(300);
+
 /// What every look shares.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -36,6 +45,9 @@ pub(super) struct Context {
     pub(super) holds: Holds,
     pub(super) hosts: Hosts,
     pub(super) stalls: Stalls,
+    pub(super) transports: Transports,
+    pub(super) puller: Option<Puller>,
+    pub(super) tap: Option<Tap>,
     /// When it is full a look waits, and keeps its budget while it does.
     pub(super) findings: mpsc::Sender<Finding>,
 }
@@ -58,6 +70,19 @@ pub struct Sight {
     pub stages: StageTimes,
     /// What came of it.
     pub outcome: Outcome,
+    /// By what it was pulled.
+    pub transport: Transport,
+    /// What a person should know of that.
+    pub note: Option<Note>,
+}
+
+impl Sight {
+    const fn failure(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Video(_) | Outcome::Answered(_) | Outcome::NotLooked(_) => None,
+        }
+    }
 }
 
 /// What a single look is asked to do.
@@ -71,6 +96,12 @@ pub struct LookRequest<'a> {
     pub deadlines: &'a Deadlines,
     /// Measuring window after the first key frame.
     pub window: Duration,
+    /// Where its key frames go, and under whose code.
+    pub pictures: Option<(&'a Tap, PointCode)>,
+    /// Whom a TLS connection may lead to.
+    pub trust: Trust,
+    /// What pulls on the ways that retina cannot go.
+    pub puller: Option<&'a Puller>,
 }
 
 /// The name under which the sessions to a stream's device are counted. Names of hosts have no case: two spellings must not
@@ -82,16 +113,101 @@ pub fn host_name(stream: &StreamUrl) -> HostName {
 /// Looks once at a stream, outside any schedule: for the technician's `probe`. The TEARDOWN is awaited.
 pub async fn look_once(request: &LookRequest<'_>, clock: &Clock, cancel: &CancellationToken) -> Sight {
     let (host, holds) = (Arc::new(Host::new(&host_name(request.stream))), Holds::default());
-    let LookRequest { stream, credential, deadlines, window } = *request;
-    let door = Door { stream, credential, host: &host, deadlines, holds: &holds, logins: Logins::Twice };
-    sight_of(&door, window, clock, cancel).await
+    let LookRequest { stream, credential, deadlines, window, pictures, ref trust, puller } = *request;
+    let tap = pictures.map(|(tap, point)| PointTap { tap: tap.clone(), point, class: PointClass::Other });
+    let mut ways = Ways::default();
+    let mut door = Door {
+        stream,
+        credential,
+        host: &host,
+        deadlines,
+        holds: &holds,
+        logins: Logins::Twice,
+        transport: way_to(stream, ways.first()),
+        trust,
+        puller,
+        tap,
+    };
+    sight_by(&mut door, &mut ways, window, clock, cancel).await
+}
+
+/// The way to a stream: what is encrypted leaves no choice.
+fn way_to(stream: &StreamUrl, choice: Transport) -> Transport {
+    if stream.is_encrypted() { Transport::Tls } else { choice }
+}
+
+/// Looks on the way that the door names, and on others where the failure names them.
+async fn sight_by(
+    door: &mut Door<'_>,
+    ways: &mut Ways,
+    window: Duration,
+    clock: &Clock,
+    cancel: &CancellationToken,
+) -> Sight {
+    let mut sight = Box::pin(sight_of(door, window, clock, cancel)).await;
+    let mut next = next_after(ways, &sight);
+    let (instead, mut last) = (next.filter(|_| sight.failure().is_some()), None);
+    for _ in 0..MORE_WAYS {
+        let Some(way) = after_breath(next, cancel).await else { break };
+        door.transport = way;
+        let other = Box::pin(sight_of(door, window, clock, cancel)).await;
+        next = next_after(ways, &other);
+        last = other.failure().cloned();
+        sight = further(sight, other);
+    }
+    ways.failed_instead(instead, last.as_ref());
+    taught(ways, sight)
+}
+
+/// The way to try after what one came to.
+fn next_after(ways: &mut Ways, sight: &Sight) -> Option<Transport> {
+    ways.came_to(sight.transport, &sight.outcome, sight.note.as_ref())
+}
+
+/// The next way, once the device had its breath; none when there is no time left for it.
+async fn after_breath(next: Option<Transport>, cancel: &CancellationToken) -> Option<Transport> {
+    let next = next?;
+    cancel.run_until_cancelled(tokio::time::sleep(BREATH)).await.map(|()| next)
+}
+
+/// Notes what a sight teaches about its way, and gives what it comes to.
+fn taught(ways: &mut Ways, sight: Sight) -> Sight {
+    if let Outcome::Video(_) = &sight.outcome {
+        ways.served(sight.transport);
+    }
+    // A description says nothing about the way that pictures take.
+    if !matches!(sight.outcome, Outcome::Answered(_)) {
+        ways.set_note(sight.note.clone());
+    }
+    judged(ways, sight)
+}
+
+fn judged(ways: &mut Ways, sight: Sight) -> Sight {
+    let outcome = ways.judged(sight.transport, sight.outcome, sight.note.as_ref());
+    Sight { outcome, ..sight }
+}
+
+/// Which of two sights tells more: the one that came further, though the look began with the first. A way that cannot be gone
+/// here tells nothing about the device, and nor does a way that was gone only because no puller was free.
+fn further(first: Sight, second: Sight) -> Sight {
+    let came_further = match (&first.outcome, &second.outcome) {
+        (Outcome::Failed(first), Outcome::Failed(second)) => second.stage > first.stage,
+        (_, Outcome::NotLooked(Cause::NotWatchable)) => false,
+        (Outcome::NotLooked(Cause::Backlog), Outcome::Failed(_)) => false,
+        (_, Outcome::Video(_) | Outcome::Answered(_) | Outcome::Failed(_) | Outcome::NotLooked(_)) => true,
+    };
+    let started = first.started;
+    let note = second.note.clone().or_else(|| first.note.clone());
+    let sight = if came_further { Sight { started, ..second } } else { first };
+    let note = note.filter(|_| !matches!(sight.outcome, Outcome::Video(_)));
+    Sight { note, ..sight }
 }
 
 /// Opens a session, measures one window and closes the session.
 async fn sight_of(door: &Door<'_>, window: Duration, clock: &Clock, cancel: &CancellationToken) -> Sight {
     let started = clock.now();
     let mut stages = StageTimes::default();
-    let outcome = match opened(door, &mut stages, cancel).await {
+    let (outcome, note) = match opened(door, &mut stages, cancel).await {
         Ok(mut playing) => {
             let halt = playing.watch(window, clock, cancel).await;
             note_times(&mut stages, &playing);
@@ -101,7 +217,7 @@ async fn sight_of(door: &Door<'_>, window: Duration, clock: &Clock, cancel: &Can
     };
     let ended = clock.now();
     door.host.await_teardown().await;
-    Sight { started, ended, stages, outcome }
+    Sight { started, ended, stages, outcome, transport: door.transport, note }
 }
 
 /// A cancelled opening leaves a session behind only if SETUP was answered, and then its drop sends the TEARDOWN.
@@ -124,11 +240,12 @@ fn note_times(stages: &mut StageTimes, playing: &Playing) {
     }
 }
 
-/// Ends a session: with its TEARDOWN, unless it floods us.
-fn outcome_of(halt: Halt, mut playing: Playing) -> Outcome {
+/// Ends a session: with its TEARDOWN, unless it floods us. What came of it, and what a person should know of its way.
+fn outcome_of(halt: Halt, mut playing: Playing) -> (Outcome, Option<Note>) {
     let (stage, cause, is_flooded) = match halt {
-        Halt::WindowFull => return Outcome::Video(playing.cut()),
-        Halt::Stopped | Halt::StoodStill => return Outcome::NotLooked(Cause::Backlog),
+        Halt::WindowFull => return (Outcome::Video(playing.cut()), None),
+        Halt::Stopped | Halt::StoodStill => return (Outcome::NotLooked(Cause::Backlog), None),
+        Halt::PullerDied { stage } => return puller_died(stage),
         Halt::Overdue { stage, cause } | Halt::BrokeOff { stage, cause } => (stage, cause, false),
         Halt::Flooded { stage } => (stage, Cause::BadStream, true),
     };
@@ -136,15 +253,31 @@ fn outcome_of(halt: Halt, mut playing: Playing) -> Outcome {
     if is_flooded {
         playing.abandon();
     }
-    Outcome::Failed(Failure { stage, cause, status: None, measured })
+    (Outcome::Failed(Failure { stage, cause, status: None, measured }), None)
 }
 
-fn outcome_of_fault(fault: Fault) -> Outcome {
+/// That says nothing about the device.
+const fn puller_died(stage: Stage) -> (Outcome, Option<Note>) {
+    (Outcome::NotLooked(Cause::Backlog), Some(Note::Died(stage)))
+}
+
+/// What a failed opening means, and what a person should know of its way.
+fn outcome_of_fault(fault: Fault) -> (Outcome, Option<Note>) {
     match fault {
         Fault::Device { stage, cause, status } => {
-            Outcome::Failed(Failure { stage, cause, status, measured: None })
+            (Outcome::Failed(Failure { stage, cause, status, measured: None }), None)
         }
-        Fault::Ourselves => Outcome::NotLooked(Cause::Backlog),
+        Fault::Ourselves => (Outcome::NotLooked(Cause::Backlog), None),
+        Fault::Busy(sessions) => (Outcome::NotLooked(Cause::Backlog), Some(Note::Busy(sessions))),
+        Fault::PullerDied { stage } => puller_died(stage),
+        Fault::Distrusted(shown) => {
+            let (stage, cause) = (Stage::Tls, Cause::TlsFailed);
+            let failure = Failure { stage, cause, status: None, measured: None };
+            (Outcome::Failed(failure), Some(Note::Distrusted(shown)))
+        }
+        Fault::Unavailable(reason) => {
+            (Outcome::NotLooked(Cause::NotWatchable), Some(Note::Unavailable(reason)))
+        }
     }
 }
 
@@ -172,6 +305,13 @@ struct Kept {
     kbps: Option<u32>,
 }
 
+/// What came of a kept session, or of the try to open one.
+struct Held {
+    sight: Sight,
+    kept: Kept,
+    broke_off: bool,
+}
+
 struct Visit {
     context: Arc<Context>,
     target: Arc<Target>,
@@ -181,7 +321,7 @@ struct Visit {
 
 impl Visit {
     async fn run(&self) -> (Ended, Option<u32>) {
-        let Some(stream) = self.stream().filter(|stream| !stream.is_encrypted()) else {
+        let Some(stream) = self.stream() else {
             self.report_not_looked(Cause::NotWatchable).await;
             return (Ended::NotBefore { wait: self.context.settings.period }, None);
         };
@@ -195,20 +335,51 @@ impl Visit {
             self.report_not_looked(Cause::CredentialHold).await;
             return (Ended::NotBefore { wait }, None);
         }
-        let door = Door {
+        let mut ways = self.ways();
+        let way = if self.look == Look::Light { ways.settled() } else { ways.first() };
+        let mut door = Door {
             stream,
             credential: self.target.credential.as_deref(),
             host: &host,
             deadlines: &self.context.settings.deadlines,
             holds: &self.context.holds,
             logins: if self.look == Look::Main { Logins::Once } else { Logins::Twice },
+            transport: way_to(stream, way),
+            trust: &self.target.trust,
+            puller: self.context.puller.as_ref(),
+            tap: self.tap(),
         };
         match self.look {
-            Look::Light => self.light(&door).await,
-            Look::Patrol | Look::Manual => self.patrol(&door, self.context.settings.patrol_window).await,
-            Look::Main => self.patrol(&door, MAIN_WINDOW).await,
-            Look::Continuous => self.continuous(&door).await,
+            Look::Light => self.light(&mut door, &mut ways).await,
+            Look::Patrol | Look::Manual => {
+                self.patrol(&mut door, &mut ways, self.context.settings.patrol_window).await
+            }
+            Look::Main => self.patrol(&mut door, &mut ways, MAIN_WINDOW).await,
+            Look::Continuous => self.continuous(&mut door, &mut ways).await,
         }
+    }
+
+    /// The ways to the stream. Those to the main one, once a day, are found anew.
+    fn ways(&self) -> Ways {
+        match self.look {
+            Look::Main => Ways::default(),
+            Look::Patrol | Look::Light | Look::Continuous | Look::Manual => {
+                self.context.transports.begin(self.target.point)
+            }
+        }
+    }
+
+    /// A look that was broken off teaches nothing: its point may be another one now.
+    fn learn(&self, ways: &Ways) {
+        if self.look != Look::Main && !self.cancel.is_cancelled() {
+            self.context.transports.learn(self.target.point, ways);
+        }
+    }
+
+    /// Pictures are taken from the watched stream alone: the main one costs five times as much.
+    fn tap(&self) -> Option<PointTap> {
+        let tap = self.context.tap.clone().filter(|_| self.look != Look::Main)?;
+        Some(PointTap { tap, point: self.target.point, class: self.target.class })
     }
 
     fn stream(&self) -> Option<&StreamUrl> {
@@ -218,54 +389,110 @@ impl Visit {
         }
     }
 
-    async fn patrol(&self, door: &Door<'_>, window: Duration) -> (Ended, Option<u32>) {
+    async fn patrol(&self, door: &mut Door<'_>, ways: &mut Ways, window: Duration) -> (Ended, Option<u32>) {
         let began = Instant::now();
-        let sight = sight_of(door, window, &self.context.clock, &self.cancel).await;
+        let sight = sight_by(door, ways, window, &self.context.clock, &self.cancel).await;
+        self.count_failure(ways, began);
+        self.learn(ways);
         self.conclude(sight, began, door.host).await
     }
 
-    async fn light(&self, door: &Door<'_>) -> (Ended, Option<u32>) {
-        let (began, started) = (Instant::now(), self.context.clock.now());
-        let mut stages = StageTimes::default();
-        let described = self.cancel.run_until_cancelled(door.describe(&mut stages)).await;
-        let outcome = match described.unwrap_or(Err(Fault::Ourselves)) {
-            Ok(declared) => Outcome::Answered(declared),
-            Err(fault) => outcome_of_fault(fault),
-        };
-        let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
-        self.conclude(sight, began, door.host).await
-    }
-
-    /// Keeps a session and reports a window at a time, until it fails, breaks off or is asked to stop.
-    async fn continuous(&self, door: &Door<'_>) -> (Ended, Option<u32>) {
-        let (began, started) = (Instant::now(), self.context.clock.now());
-        let mut stages = StageTimes::default();
-        match opened(door, &mut stages, &self.cancel).await {
-            Ok(mut playing) => {
-                let mut kept = Kept { started, began, stages, frames_for: Duration::ZERO, kbps: None };
-                let halt = self.keep(&mut playing, &mut kept, door).await;
-                let is_good_until_now = matches!(halt, Halt::BrokeOff { .. }) && !kept.frames_for.is_zero();
-                let outcome = outcome_of(halt, playing);
-                door.host.await_teardown().await;
-                let Kept { started, began, stages, frames_for, kbps } = kept;
-                if is_good_until_now && !self.cancel.is_cancelled() {
-                    // A camera that does not answer keepalives is dropped by the library every minute while its
-                    // pictures are good, and a camera that died refuses the next connect: that one decides.
-                    return (Ended::BrokeOff { frames_for }, kbps);
-                }
-                let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
-                (self.conclude(sight, began, door.host).await.0.after(frames_for), kbps)
-            }
-            Err(fault) => {
-                let outcome = outcome_of_fault(fault);
-                let sight = Sight { started, ended: self.context.clock.now(), stages, outcome };
-                self.conclude(sight, began, door.host).await
-            }
+    /// Counts a failure of the learnt way, unless we ourselves stood still meanwhile.
+    fn count_failure(&self, ways: &mut Ways, began: Instant) {
+        if !self.context.stalls.touches(began) {
+            ways.count_failure();
         }
     }
 
+    async fn light(&self, door: &mut Door<'_>, ways: &mut Ways) -> (Ended, Option<u32>) {
+        let began = Instant::now();
+        let mut sight = self.describe(door).await;
+        let next = next_after(ways, &sight);
+        if let Some(way) = after_breath(next, &self.cancel).await {
+            door.transport = way;
+            sight = further(sight, self.describe(door).await);
+        }
+        let sight = taught(ways, sight);
+        self.learn(ways);
+        self.conclude(sight, began, door.host).await
+    }
+
+    async fn describe(&self, door: &Door<'_>) -> Sight {
+        let (started, mut stages) = (self.context.clock.now(), StageTimes::default());
+        let described = self.cancel.run_until_cancelled(door.describe(&mut stages)).await;
+        let (outcome, note) = match described.unwrap_or(Err(Fault::Ourselves)) {
+            Ok(declared) => (Outcome::Answered(declared), None),
+            Err(fault) => outcome_of_fault(fault),
+        };
+        let ended = self.context.clock.now();
+        Sight { started, ended, stages, outcome, transport: door.transport, note }
+    }
+
+    /// Keeps a session on the way that the door names, or on another one where the failure names it.
+    async fn continuous(&self, door: &mut Door<'_>, ways: &mut Ways) -> (Ended, Option<u32>) {
+        let mut held = Box::pin(self.hold(door, ways)).await;
+        let mut next = next_after(ways, &held.sight).filter(|_| held.kept.frames_for.is_zero());
+        let (instead, mut last) = (next.filter(|_| held.sight.failure().is_some()), None);
+        for _ in 0..MORE_WAYS {
+            let Some(way) = after_breath(next, &self.cancel).await else { break };
+            door.transport = way;
+            let other = Box::pin(self.hold(door, ways)).await;
+            let was_good = !other.kept.frames_for.is_zero();
+            next = next_after(ways, &other.sight).filter(|_| !was_good);
+            last = other.sight.failure().filter(|_| !was_good).cloned();
+            let sight = if was_good { other.sight } else { further(held.sight, other.sight) };
+            held = Held { sight, ..other };
+        }
+        ways.failed_instead(instead, last.as_ref());
+        self.end_of(held, door, ways).await
+    }
+
+    /// Keeps a session and reports a window at a time, until it fails, breaks off or is asked to stop.
+    async fn hold(&self, door: &Door<'_>, ways: &mut Ways) -> Held {
+        let (began, started) = (Instant::now(), self.context.clock.now());
+        let stages = StageTimes::default();
+        let mut kept = Kept { started, began, stages, frames_for: Duration::ZERO, kbps: None };
+        let (outcome, note, broke_off) = match opened(door, &mut kept.stages, &self.cancel).await {
+            Ok(mut playing) => {
+                let halt = self.keep(&mut playing, &mut kept, door, ways).await;
+                let broke_off = matches!(halt, Halt::BrokeOff { .. });
+                let (outcome, note) = outcome_of(halt, playing);
+                (outcome, note, broke_off)
+            }
+            Err(fault) => {
+                let (outcome, note) = outcome_of_fault(fault);
+                (outcome, note, false)
+            }
+        };
+        door.host.await_teardown().await;
+        let (started, ended, stages) = (kept.started, self.context.clock.now(), kept.stages);
+        let sight = Sight { started, ended, stages, outcome, transport: door.transport, note };
+        Held { sight, kept, broke_off }
+    }
+
+    async fn end_of(&self, held: Held, door: &Door<'_>, ways: &mut Ways) -> (Ended, Option<u32>) {
+        let Held { sight, kept: Kept { began, frames_for, kbps, .. }, broke_off } = held;
+        ways.set_note(sight.note.clone());
+        let was_good = broke_off && !frames_for.is_zero() && !self.cancel.is_cancelled();
+        if was_good {
+            ways.broke_off(door.transport, frames_for);
+        }
+        let sight = judged(ways, sight);
+        if frames_for.is_zero() {
+            self.count_failure(ways, began);
+        }
+        self.learn(ways);
+        if was_good {
+            // A camera that does not answer keepalives is dropped by the library every minute while its
+            // pictures are good, and a camera that died refuses the next connect: that one decides.
+            return (Ended::BrokeOff { frames_for }, kbps);
+        }
+        let (ended, measured) = self.conclude(sight, began, door.host).await;
+        (ended.after(frames_for), kbps.or(measured))
+    }
+
     /// Reports one full window after the other.
-    async fn keep(&self, playing: &mut Playing, kept: &mut Kept, door: &Door<'_>) -> Halt {
+    async fn keep(&self, playing: &mut Playing, kept: &mut Kept, door: &Door<'_>, ways: &mut Ways) -> Halt {
         let (clock, window) = (&self.context.clock, self.context.settings.continuous_window);
         loop {
             let halt = playing.watch(window, clock, &self.cancel).await;
@@ -276,6 +503,10 @@ impl Visit {
                 return halt;
             }
             door.trust_login();
+            if kept.frames_for.is_zero() {
+                ways.served(door.transport);
+                self.learn(ways);
+            }
             let measured = playing.cut();
             kept.frames_for = kept.frames_for.saturating_add(measured.window);
             kept.kbps = Some(kbps_of(&measured));
@@ -283,8 +514,9 @@ impl Visit {
             let started = std::mem::replace(&mut kept.started, clock.now());
             let stages = std::mem::take(&mut kept.stages);
             if !self.context.stalls.touches(began) {
-                let outcome = Outcome::Video(measured);
-                self.report(Sight { started, ended: kept.started, stages, outcome }).await;
+                let (ended, outcome) = (kept.started, Outcome::Video(measured));
+                let transport = door.transport;
+                self.report(Sight { started, ended, stages, outcome, transport, note: None }).await;
             }
         }
     }
@@ -305,6 +537,9 @@ impl Visit {
             }
             Outcome::Answered(_) => (Ended::Good { frames_for: Duration::ZERO }, None),
             Outcome::Failed(failure) => (self.ended_by(failure, host), None),
+            Outcome::NotLooked(Cause::NotWatchable) => {
+                (Ended::NotBefore { wait: self.context.settings.period }, None)
+            }
             Outcome::NotLooked(_) => (Ended::NotBefore { wait: self.context.settings.retry_first }, None),
         };
         self.report(sight).await;
@@ -357,11 +592,13 @@ impl Visit {
     async fn report_not_looked(&self, cause: Cause) {
         let now = self.context.clock.now();
         let outcome = Outcome::NotLooked(cause);
-        self.report(Sight { started: now, ended: now, stages: StageTimes::default(), outcome }).await;
+        let stages = StageTimes::default();
+        let transport = Transport::Plain;
+        self.report(Sight { started: now, ended: now, stages, outcome, transport, note: None }).await;
     }
 
     async fn report(&self, sight: Sight) {
-        let Sight { started, ended, stages, outcome } = sight;
+        let Sight { started, ended, stages, outcome, .. } = sight;
         let observation =
             Observation { point: self.target.point, started, ended, look: self.look, stages, outcome };
         match &observation.outcome {

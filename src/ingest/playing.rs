@@ -8,10 +8,13 @@ use crate::clock::Clock;
 use crate::config::Deadlines;
 use crate::domain::meter::{Meter, PacketFacts};
 use crate::domain::patience::Patience;
+use crate::domain::rtp::{Continuity, Place, RtpPacket};
 use crate::domain::{Cause, Measurement, Stage, answer::cause_of_break};
-use crate::ingest::flood::{Flood, Ration, abandon, poll_sparingly};
+use crate::ingest::flood::{Ration, abandon, poll_sparingly};
 use crate::ingest::host::PlayingGuard;
+use crate::ingest::pull::{Frame, Gone, Pull, Word};
 use crate::ingest::session::OWN_STALL;
+use crate::ingest::tap::SessionTap;
 use futures::{FutureExt as _, StreamExt as _};
 use retina::client::{PacketItem, Session};
 use std::future::poll_fn;
@@ -44,14 +47,11 @@ fn is_lost(error: &str) -> bool {
         .any(|words| error.starts_with(words))
 }
 
-/// What the session gives: a packet, why it broke off, or nothing when it ended.
-type Item = Option<Result<PacketItem, retina::Error>>;
-
 /// A session after the answer to PLAY. Dropping it sends the TEARDOWN.
 pub(super) struct Playing {
-    session: Session<retina::client::Playing>,
-    video_index: usize,
+    stream: Stream,
     meter: Meter,
+    tap: Option<SessionTap>,
     patience: Patience,
     /// All times are counted from here.
     began: Instant,
@@ -59,6 +59,58 @@ pub(super) struct Playing {
     /// more than the packet.
     timer: Pin<Box<Sleep>>,
     guard: PlayingGuard,
+}
+
+/// Where packets come from.
+pub(super) enum Stream {
+    /// A session that retina holds.
+    Retina { session: Session<retina::client::Playing>, video_index: usize },
+    /// A session that a puller holds. Its packets come in order.
+    Pulled { pull: Box<Pull>, continuity: Continuity },
+}
+
+/// What came from a stream.
+enum Item {
+    Retina(PacketItem),
+    Pulled(Frame),
+}
+
+/// A session is over.
+#[derive(Debug, PartialEq, Eq)]
+enum Over {
+    /// It broke the protocol or its format.
+    Broken,
+    /// The connection ended.
+    Ended,
+    /// What it brought had no end.
+    Flooded,
+    /// Our own puller died: that says nothing about the device.
+    Ours,
+}
+
+impl Stream {
+    pub(super) fn pulled(pull: Pull) -> Self {
+        Self::Pulled { pull: Box::new(pull), continuity: Continuity::default() }
+    }
+
+    /// The next item. Dropping the future loses nothing.
+    async fn next(&mut self) -> Result<Item, Over> {
+        match self {
+            Self::Retina { session, .. } => match session.next().await {
+                Some(Ok(item)) => Ok(Item::Retina(item)),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a playing session broke off");
+                    Err(if is_lost(&error.to_string()) { Over::Ended } else { Over::Broken })
+                }
+                None => Err(Over::Ended),
+            },
+            Self::Pulled { pull, .. } => match pull.next().await {
+                Ok(Frame::Word(Word::Failed(_))) => Err(Over::Ended),
+                Err(Gone) => Err(Over::Ours),
+                Ok(frame) => Ok(Item::Pulled(frame)),
+            },
+        }
+    }
 }
 
 /// Why the watching of a session paused or ended.
@@ -76,13 +128,15 @@ pub(super) enum Halt {
     Flooded { stage: Stage },
     /// We ourselves stood still: what was measured means nothing.
     StoodStill,
+    /// Our puller died.
+    PullerDied { stage: Stage },
 }
 
 impl Playing {
     pub(super) fn new(
-        session: Session<retina::client::Playing>,
-        video_index: usize,
+        stream: Stream,
         meter: Meter,
+        tap: Option<SessionTap>,
         deadlines: &Deadlines,
         guard: PlayingGuard,
     ) -> Self {
@@ -92,7 +146,7 @@ impl Playing {
             frame_gap: deadlines.frame_gap,
         };
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { session, video_index, meter, patience, began: Instant::now(), timer, guard }
+        Self { stream, meter, tap, patience, began: Instant::now(), timer, guard }
     }
 
     /// Takes packets until the measuring window has lasted `window` and holds a picture, or something ends it.
@@ -106,12 +160,16 @@ impl Playing {
         self.set_timer();
         loop {
             let (gathers, mut ration) = (self.gathers(), Ration::default());
-            let session = &mut self.session;
-            let item = tokio::select! {
-                biased;
-                () = &mut stopped => return Halt::Stopped,
-                item = poll_fn(|cx| ration.poll(cx, |cx| session.poll_next_unpin(cx))), if !gathers => Some(item),
-                () = &mut self.timer => None,
+            let item = {
+                let mut next = pin!(self.stream.next());
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => return Halt::Stopped,
+                    item = poll_fn(|cx| ration.poll(cx, |cx| next.as_mut().poll(cx))), if !gathers => {
+                        Some(item.unwrap_or(Err(Over::Flooded)))
+                    }
+                    () = &mut self.timer => None,
+                }
             };
             let stood_still = self.timer.deadline().elapsed() > OWN_STALL;
             if let Err(halt) = self.take_all(item, clock) {
@@ -141,47 +199,76 @@ impl Playing {
     }
 
     /// Takes `item` and everything else that has arrived.
-    fn take_all(&mut self, item: Option<Result<Item, Flood>>, clock: &Clock) -> Result<(), Halt> {
-        let session = &mut self.session;
-        let fetch = || {
-            poll_fn(|cx| poll_sparingly(cx, READS_OF_BEAT, |cx| session.poll_next_unpin(cx))).now_or_never()
-        };
-        let first = item.or_else(fetch).transpose();
-        let mut arrived = first.map_err(|_flood| Halt::Flooded { stage: self.stage() })?;
+    fn take_all(&mut self, item: Option<Result<Item, Over>>, clock: &Clock) -> Result<(), Halt> {
+        let mut arrived = item.or_else(|| self.fetch());
         while let Some(item) = arrived {
             match item {
-                Some(Ok(item)) => self.take(&item, clock),
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "a playing session broke off");
-                    return Err(self.broke_off(is_lost(&error.to_string())));
-                }
-                None => return Err(self.broke_off(true)),
+                Ok(Item::Retina(item)) => self.take(&item, clock),
+                Ok(Item::Pulled(frame)) => self.take_pulled(&frame, clock),
+                Err(Over::Broken) => return Err(self.broke_off(false)),
+                Err(Over::Ended) => return Err(self.broke_off(true)),
+                Err(Over::Flooded) => return Err(Halt::Flooded { stage: self.stage() }),
+                Err(Over::Ours) => return Err(Halt::PullerDied { stage: self.stage() }),
             }
-            arrived = self.session.next().now_or_never();
+            arrived = self.stream.next().now_or_never();
         }
         Ok(())
     }
 
-    /// Feeds the meter.
+    /// What is first of what has arrived.
+    fn fetch(&mut self) -> Option<Result<Item, Over>> {
+        let mut next = pin!(self.stream.next());
+        let polled =
+            poll_fn(|cx| poll_sparingly(cx, READS_OF_BEAT, |cx| next.as_mut().poll(cx))).now_or_never();
+        polled.map(|item| item.unwrap_or(Err(Over::Flooded)))
+    }
+
     fn take(&mut self, item: &PacketItem, clock: &Clock) {
+        let Stream::Retina { video_index, .. } = self.stream else { return };
         match item {
-            PacketItem::Rtp(packet) if packet.stream_id() == self.video_index => {
+            PacketItem::Rtp(packet) if packet.stream_id() == video_index => {
                 let received = packet.ctx().received().saturating_duration_since(self.began);
-                self.meter.packet(&PacketFacts {
+                let facts = PacketFacts {
                     received,
                     ticks: packet.timestamp().timestamp(),
                     marker: packet.mark(),
                     lost: packet.loss(),
                     payload: packet.payload(),
-                });
+                };
+                self.measure(&facts, clock);
             }
-            PacketItem::Rtcp(packet) if packet.stream_id() == self.video_index => {
+            PacketItem::Rtcp(packet) if packet.stream_id() == video_index => {
                 let report = packet.pkts().find_map(|packet| packet.as_sender_report().ok().flatten());
                 if let Some(report) = report {
                     self.meter.sender_report(report.ntp_timestamp().0, clock.now());
                 }
             }
             PacketItem::Rtp(_) | PacketItem::Rtcp(_) | _ => {}
+        }
+    }
+
+    fn take_pulled(&mut self, frame: &Frame, clock: &Clock) {
+        let Stream::Pulled { continuity, .. } = &mut self.stream else { return };
+        match frame {
+            Frame::Packet(bytes) => {
+                let Some(packet) = RtpPacket::read(bytes) else { return };
+                let Some(Place { ticks, lost, is_anew }) = continuity.take(&packet) else { return };
+                if let (true, Some(tap)) = (is_anew, &mut self.tap) {
+                    tap.begin_anew();
+                }
+                let (received, marker, payload) = (self.began.elapsed(), packet.marker, packet.payload);
+                self.measure(&PacketFacts { received, ticks, marker, lost, payload }, clock);
+            }
+            Frame::Report(ntp) => self.meter.sender_report(*ntp, clock.now()),
+            Frame::Word(_) => {}
+        }
+    }
+
+    /// Feeds the meter and the tap.
+    fn measure(&mut self, packet: &PacketFacts<'_>, clock: &Clock) {
+        self.meter.packet(packet);
+        if let Some(tap) = &mut self.tap {
+            tap.packet(packet, clock);
         }
     }
 
@@ -231,10 +318,12 @@ impl Playing {
         ]
     }
 
-    /// Ends the session without a word, for a camera that floods us.
+    /// Ends the session without a word, for a camera that floods us; what is pulled ends with its process.
     pub(super) fn abandon(self) {
-        let host = self.guard.share();
-        abandon(self, &host);
+        if matches!(self.stream, Stream::Retina { .. }) {
+            let host = self.guard.share();
+            abandon(self, &host);
+        }
     }
 
     /// Closes the window and begins the next one.

@@ -8,7 +8,7 @@ use crate::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointCode, StageTimes, Timestamp,
 };
 use crate::ingest::look::{self, Context, LookEnd, host_name};
-use crate::ingest::{Holds, LinkBudget, Target, TargetSet};
+use crate::ingest::{Holds, LinkBudget, Puller, Tap, Target, TargetSet, Transports};
 use crate::telemetry::{self, SkipReason, Worker};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -33,6 +33,12 @@ pub struct SchedulerInputs {
     pub clock: Clock,
     /// Credentials that are held; shared with the API.
     pub holds: Holds,
+    /// Where key frames go; nowhere when nobody looks at pictures.
+    pub tap: Option<Tap>,
+    /// Which way serves each point; shared with the API.
+    pub transports: Transports,
+    /// What pulls on the ways that retina cannot go; nothing where that is switched off.
+    pub puller: Option<Puller>,
 }
 
 /// How the watching keeps up.
@@ -109,7 +115,8 @@ impl Scheduler {
         status: watch::Sender<SchedulerStatus>,
         cancel: CancellationToken,
     ) -> Self {
-        let SchedulerInputs { targets, orders, settings, health, clock, holds } = inputs;
+        let SchedulerInputs { targets, orders, settings, health, clock, holds, tap, transports, puller } =
+            inputs;
         let limit = LinkLimit { kbps: settings.link_budget_kbps, sessions: settings.link_budget_sessions };
         let budgets = Budgets::new(limit, settings.sessions_per_host);
         let began = (Instant::now(), clock.now());
@@ -117,7 +124,17 @@ impl Scheduler {
         Self {
             schedule: Schedule::new(rules_of(&settings, &health), budgets),
             pace: Pace::new(settings.opens_per_second),
-            context: Arc::new(Context { settings, clock, holds, hosts, stalls, findings }),
+            context: Arc::new(Context {
+                settings,
+                clock,
+                holds,
+                hosts,
+                stalls,
+                transports,
+                puller,
+                tap,
+                findings,
+            }),
             targets,
             orders,
             status,
@@ -249,7 +266,18 @@ impl Scheduler {
             self.schedule.remove(point);
         }
         self.schedule.set_limits(self.limits_of(&wanted));
+        self.forget_ways(&wanted);
         self.known = wanted;
+    }
+
+    /// Forgets the ways to what is no longer watched, or lies elsewhere now.
+    fn forget_ways(&self, wanted: &TargetSet) {
+        self.context.transports.retain(|point| {
+            let stays = |target: &Arc<Target>| {
+                self.known.targets.get(&point).is_none_or(|known| known.stream == target.stream)
+            };
+            wanted.targets.get(&point).is_some_and(stays)
+        });
     }
 
     /// A changed password deserves a try at once.

@@ -2,18 +2,24 @@
 //!
 //! retina has no deadline anywhere and hides connect errors, so we connect and ask OPTIONS ourselves first and put a
 //! deadline around every stage of its. A failed stage gives its cause by stage and status code; retina's text goes
-//! to the debug log only.
+//! to the debug log only. Where retina cannot go the tolerant puller holds the session (`pulled`).
+
+mod pulled;
 
 use crate::config::Deadlines;
 use crate::domain::answer::{Login, cause_of_break, cause_of_silence, cause_of_status};
+use crate::domain::key_frame::ParameterSets;
 use crate::domain::meter::Meter;
 use crate::domain::point::StreamUrl;
-use crate::domain::{Cause, Codec, Declared, Stage, StageTimes};
+use crate::domain::transport::Fingerprint;
+use crate::domain::{Cause, Codec, Declared, Stage, StageTimes, Transport, Trust};
 use crate::ingest::credential::{Credential, Holds};
 use crate::ingest::flood::unless_flooded;
 use crate::ingest::host::Host;
 use crate::ingest::options;
-use crate::ingest::playing::Playing;
+use crate::ingest::playing::{Playing, Stream as PacketStream};
+use crate::ingest::pull::Puller;
+use crate::ingest::tap::PointTap;
 use crate::reach::{self, ConnectFault};
 use retina::client::{
     Credentials, Described, InitialSequenceNumberPolicy, PlayOptions, Session, SessionIdPolicy,
@@ -38,6 +44,14 @@ pub(super) struct Door<'a> {
     pub(super) deadlines: &'a Deadlines,
     pub(super) holds: &'a Holds,
     pub(super) logins: Logins,
+    /// The way to pull.
+    pub(super) transport: Transport,
+    /// Whom a TLS connection may lead to.
+    pub(super) trust: &'a Trust,
+    /// What pulls on the ways that retina cannot go.
+    pub(super) puller: Option<&'a Puller>,
+    /// Where key frames go; nowhere when nobody looks at pictures.
+    pub(super) tap: Option<PointTap>,
 }
 
 /// How often a login may be refused in one look.
@@ -56,6 +70,14 @@ pub(super) enum Fault {
     Device { stage: Stage, cause: Cause, status: Option<u16> },
     /// We ourselves.
     Ourselves,
+    /// All of so many pullers are at work.
+    Busy(usize),
+    /// Our puller died at `stage`.
+    PullerDied { stage: Stage },
+    /// The device shows a certificate that is not believed.
+    Distrusted(Fingerprint),
+    /// This machine cannot pull on the way that was asked for: the reason, for people.
+    Unavailable(String),
 }
 
 impl Fault {
@@ -82,17 +104,18 @@ pub(super) struct Video {
     codec: Codec,
     clock_rate: u32,
     declared: Declared,
+    parameters: ParameterSets,
 }
 
 impl Door<'_> {
     /// Asks for the description only.
     pub(super) async fn describe(&self, times: &mut StageTimes) -> Result<Declared, Fault> {
         let server = self.reach(times).await?;
-        let mut described = self.described(times, server.clone()).await;
-        if self.deserves_retry(&described) {
-            described = self.described(times, server).await;
+        let mut declared = self.declared(times, server.clone()).await;
+        if self.deserves_retry(&declared) {
+            declared = self.declared(times, server).await;
         }
-        described.map(|(_session, video)| video.declared)
+        declared
     }
 
     /// Opens a session up to the answer of PLAY.
@@ -125,7 +148,33 @@ impl Door<'_> {
             && !self.credential.is_some_and(is_held)
     }
 
-    /// Connects and asks OPTIONS. Gives the `Server` header.
+    async fn declared(&self, times: &mut StageTimes, server: Option<String>) -> Result<Declared, Fault> {
+        match self.transport {
+            // UDP is a matter of SETUP.
+            Transport::Plain | Transport::Udp | Transport::UdpAddressed => {
+                self.described(times, server).await.map(|(_session, video)| video.declared)
+            }
+            Transport::Tolerant | Transport::Tls => self.described_by_puller(times, server).await,
+        }
+    }
+
+    async fn played(&self, times: &mut StageTimes, server: Option<String>) -> Result<Playing, Fault> {
+        match self.transport {
+            Transport::Plain => self.played_by_retina(times, server).await,
+            Transport::UdpAddressed => {
+                let (session, video) = self.described(times, server.clone()).await?;
+                let stream = session.streams().get(video.index);
+                let address = stream.and_then(|stream| pulled::addressed(stream, self.stream));
+                let address = address.ok_or(Fault::at(Stage::Describe, Cause::BadDescription))?;
+                self.played_by_puller(&address, Some(video), times, server).await
+            }
+            Transport::Tolerant | Transport::Udp | Transport::Tls => {
+                self.played_by_puller(self.stream.as_str(), None, times, server).await
+            }
+        }
+    }
+
+    /// Connects and, where that is not encrypted, asks OPTIONS. Gives the `Server` header.
     async fn reach(&self, times: &mut StageTimes) -> Result<Option<String>, Fault> {
         let (host, port) = (self.stream.host(), self.stream.port());
         let began = Instant::now();
@@ -134,6 +183,9 @@ impl Door<'_> {
         let stood_still = began.elapsed() > self.deadlines.connect + OWN_STALL;
         let mut stream = connected
             .map_err(|fault| if stood_still { Fault::Ourselves } else { Fault::of_connect(fault) })?;
+        if self.stream.is_encrypted() {
+            return Ok(None);
+        }
         let asked =
             timed(times, Stage::Options, self.deadlines.describe, options::ask(&mut stream, self.stream));
         asked.await?.map_err(|cause| Fault::at(Stage::Options, cause))
@@ -155,7 +207,11 @@ impl Door<'_> {
         Ok((session, video))
     }
 
-    async fn played(&self, times: &mut StageTimes, server: Option<String>) -> Result<Playing, Fault> {
+    async fn played_by_retina(
+        &self,
+        times: &mut StageTimes,
+        server: Option<String>,
+    ) -> Result<Playing, Fault> {
         let (mut session, video) = self.described(times, server).await?;
         let set_up = session.setup(video.index, SetupOptions::default());
         self.answered(times, Stage::Setup, self.deadlines.setup, set_up)
@@ -168,7 +224,9 @@ impl Door<'_> {
             .map_err(|error| self.fault(Stage::Play, &error))?;
         let size = video.declared.size;
         let meter = Meter::new(video.codec, video.clock_rate, video.declared, size);
-        Ok(Playing::new(session, video.index, meter, self.deadlines, self.host.begin_playing()))
+        let tap = self.tap.clone().map(|tap| tap.open(video.codec, video.parameters));
+        let stream = PacketStream::Retina { session, video_index: video.index };
+        Ok(Playing::new(stream, meter, tap, self.deadlines, self.host.begin_playing()))
     }
 
     /// Runs a stage of the library's within its deadline; an answer without an end is none.
@@ -197,19 +255,22 @@ impl Door<'_> {
             .session_id(SessionIdPolicy::UseFirst)
     }
 
-    fn fault(&self, stage: Stage, error: &retina::Error) -> Fault {
-        tracing::debug!(%error, stage = stage.as_str(), "{} failed at {stage}", self.stream);
-        let login = match self.credential {
+    fn login(&self) -> Login {
+        match self.credential {
             None => Login::None,
             Some(_) if self.host.is_playing() => Login::GivenWhileOthersPlay,
             Some(_) => Login::Given,
-        };
+        }
+    }
+
+    fn fault(&self, stage: Stage, error: &retina::Error) -> Fault {
+        tracing::debug!(%error, stage = stage.as_str(), "{} failed at {stage}", self.stream);
         let status = error.status_code();
         if let (None, Some(fault)) = (status, connect_fault(&error.to_string())) {
             return Fault::of_connect(fault);
         }
-        let cause =
-            status.map_or_else(|| cause_of_break(stage), |status| cause_of_status(stage, status, login));
+        let cause = status
+            .map_or_else(|| cause_of_break(stage), |status| cause_of_status(stage, status, self.login()));
         Fault::Device { stage, cause, status: status.filter(|status| !(200..300).contains(status)) }
     }
 }
@@ -250,7 +311,8 @@ fn find_video(streams: &[Stream], server: Option<String>) -> Option<Video> {
             frames_per_second: described_rate(stream),
             server: server.clone(),
         };
-        Some(Video { index, codec, clock_rate: stream.clock_rate_hz(), declared })
+        let parameters = described_parameters(stream, codec);
+        Some(Video { index, codec, clock_rate: stream.clock_rate_hz(), declared, parameters })
     })
 }
 
@@ -270,6 +332,14 @@ fn described_size(stream: &Stream) -> Option<(u32, u32)> {
             Some(video.pixel_dimensions()).filter(|(width, height)| *width > 0 && *height > 0)
         }
         ParametersRef::Audio(_) | ParametersRef::Message(_) => None,
+    }
+}
+
+/// The parameter sets in the session description; many cameras send them nowhere else.
+fn described_parameters(stream: &Stream, codec: Codec) -> ParameterSets {
+    match stream.parameters() {
+        Some(ParametersRef::Video(video)) => ParameterSets::of_description(codec, video.extra_data()),
+        Some(ParametersRef::Audio(_) | ParametersRef::Message(_)) | None => ParameterSets::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! points that changed.
 
 use crate::domain::point::StreamUrl;
-use crate::domain::{LinkCode, PointClass, PointCode, WatchMode};
+use crate::domain::{LinkCode, PointClass, PointCode, Trust, WatchMode};
 use crate::ingest::Credential;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +20,10 @@ pub struct Target {
     pub watch: WatchMode,
     /// The stream to pull; a point without one is reported as not watchable.
     pub stream: Option<StreamUrl>,
-    /// The main stream, where it is another one and can be pulled: its size is measured once a day.
+    /// The main stream, where it is another one: its size is measured once a day.
     pub main_stream: Option<StreamUrl>,
+    /// Whom a TLS connection may lead to.
+    pub trust: Trust,
     /// What to log in with.
     pub credential: Option<Arc<Credential>>,
     /// Every link that the stream may pass, nearest first; each is charged.
@@ -83,6 +85,7 @@ mod tests {
             watch: WatchMode::Patrol,
             stream: Some(stream.parse().unwrap()),
             main_stream: None,
+            trust: Trust::Authority,
             credential: None,
             path: Vec::new(),
             needs: Vec::new(),

@@ -8,7 +8,8 @@ mod instant;
 use crate::domain::link::LinkTarget;
 use crate::domain::point::{StreamUrl, StreamUrlError};
 use crate::domain::secret::may_hold_password;
-use crate::domain::{CodeError, DivisionCode, DivisionLevel, GridCode, PointCode, RecordKind};
+use crate::domain::transport::FingerprintError;
+use crate::domain::{CodeError, DivisionCode, DivisionLevel, GridCode, PointCode, RecordKind, Trust};
 use crate::inventory::fault::Wrong;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -54,6 +55,8 @@ pub(crate) enum Cell {
     Phone,
     /// Stream address without user and password.
     Stream,
+    /// The SHA-256 of a certificate, or `insecure`.
+    Trust,
     /// What to probe.
     Target,
     /// Exactly this many digits.
@@ -97,6 +100,7 @@ impl Cell {
             Self::Instant => read_instant(&narrow, zone).map(Value::from),
             Self::Phone => phone(&narrow),
             Self::Stream => stream(&narrow),
+            Self::Trust => trust(&narrow),
             Self::Target => target(&narrow),
             Self::Digits(count) => digits(&narrow, count),
             Self::Address => address(&narrow),
@@ -334,6 +338,16 @@ fn stream(text: &str) -> Result<Value, Wrong> {
     })
 }
 
+fn trust(text: &str) -> Result<Value, Wrong> {
+    let read = if text.eq_ignore_ascii_case("insecure") { Ok(Trust::Anybody) } else { text.parse() };
+    read.map(|trust: Trust| Value::from(trust.word())).map_err(|_error: FingerprintError| {
+        Wrong::new(
+            "is no SHA-256 of a certificate",
+            "write the 64 digits that `openssl x509 -fingerprint -sha256` prints, or `insecure` to believe any certificate",
+        )
+    })
+}
+
 fn target(text: &str) -> Result<Value, Wrong> {
     text.parse::<LinkTarget>()
         .map(|target| Value::from(target.to_string()))
@@ -387,6 +401,9 @@ mod tests {
         check(Cell::Phone, "0469-1234567/13912345678", Value::from("0469-1234567/13912345678"));
         check(Cell::Mac, "00-1a-2b-3c-4d-5e", Value::from("00:1A:2B:3C:4D:5E"));
         check(Cell::Text, " 东村（南） ", Value::from("东村（南）"));
+        let fingerprint = "0F:".repeat(31) + "0F";
+        check(Cell::Trust, &fingerprint, Value::from("0f".repeat(32)));
+        check(Cell::Trust, "Insecure", Value::from("insecure"));
         check(Cell::Target, "10.1.2.3:80", Value::from("tcp://10.1.2.3:80"));
     }
 
@@ -404,7 +421,7 @@ mod tests {
             for cell in [
                 Cell::Text, Cell::Division, Cell::Village, Cell::Point, Cell::Code, Cell::Links,
                 Cell::Word(words), Cell::Flag, Cell::Whole(0, 9), Cell::Number(9), Cell::Degrees,
-                Cell::Instant, Cell::Phone, Cell::Stream, Cell::Target, Cell::Digits(6), Cell::Address, Cell::Mac,
+                Cell::Instant, Cell::Phone, Cell::Stream, Cell::Trust, Cell::Target, Cell::Digits(6), Cell::Address, Cell::Mac,
             ] {
                 if let Ok(value) = cell.read(&text, &zone()) {
                     let written = cell.write(&value, &zone());

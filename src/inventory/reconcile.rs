@@ -188,7 +188,8 @@ fn target(
         class: point.class,
         watch: point.watch,
         stream: point.watched_stream().cloned(),
-        main_stream: point.unwatched_main().filter(|main| !main.is_encrypted()).cloned(),
+        main_stream: point.unwatched_main().cloned(),
+        trust: point.trust,
         credential: point.credential.as_ref().and_then(|name| credentials.get(name).cloned()),
         path: link.map_or_else(Vec::new, |link| codes(tree.ancestors(link))),
         needs: link.map_or_else(Vec::new, |link| codes(tree.carriers(link))),
@@ -263,7 +264,7 @@ mod tests {
         check(Some("rtsp://h/sub"), "rtsp://h/main", Some("rtsp://h/main"));
         check(Some("rtsp://h/main"), "rtsp://h/main", None);
         check(None, "rtsp://h/main", None);
-        check(Some("rtsp://h/sub"), "rtsps://h/main", None);
+        check(Some("rtsp://h/sub"), "rtsps://h/main", Some("rtsps://h/main"));
     }
 
     #[test]

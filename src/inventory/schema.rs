@@ -257,6 +257,7 @@ const POINTS: &[Column] = &[
     Column::new("port", "端口", &["rtsp端口"], Cell::Whole(1, 65_535)).need(Need::Shorthand),
     Column::new("channel", "通道号", &["通道"], Cell::Whole(1, 1024)).need(Need::Shorthand),
     Column::new("credential", "凭据名称", &["凭据"], Cell::Code),
+    Column::new("trust", "证书信任", &["证书指纹"], Cell::Trust),
     Column::new("expected_width", "期望宽度", &["宽"], Cell::Whole(1, 16_384)),
     Column::new("expected_height", "期望高度", &["高"], Cell::Whole(1, 16_384)),
     Column::new("expected_frames_per_second", "期望帧率", &["帧率"], Cell::Number(240)),

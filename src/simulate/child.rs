@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// Longest time to the first `ready`: the clips are encoded then, some ten seconds of one core.
-const START_DEADLINE: Duration = Duration::from_secs(180);
+/// Longest time to the first `ready`: the clips are encoded then: half a minute of two cores, three times that of a debug build.
+const START_DEADLINE: Duration = Duration::from_secs(600);
 /// Longest time from the order to end to the end.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 

@@ -58,14 +58,35 @@ faults! {
     WrongClock => "wrong_clock", Condition::Because(Cause::ClockWrong);
     /// Random-access pictures are far apart, as smart codings send them: the first long after the start.
     SlowKeyFrames => "slow_key_frames", Condition::Because(Cause::SlowKeyFrames);
-    /// The picture is black. No picture is judged yet, so the point is good.
-    Black => "black", Condition::Good;
+    /// The picture is black. This fault and those of pictures below are found once the camera has been learnt.
+    Black => "black", Condition::Because(Cause::Blank);
     /// The picture stands still.
-    Frozen => "frozen", Condition::Good;
+    Frozen => "frozen", Condition::Because(Cause::Frozen);
     /// The picture is out of focus.
-    Blurred => "blurred", Condition::Good;
+    Blurred => "blurred", Condition::Because(Cause::Blurred);
     /// Something covers the lens.
-    Covered => "covered", Condition::Good;
+    Covered => "covered", Condition::Because(Cause::Covered);
+    /// The camera was turned away.
+    Moved => "moved", Condition::Because(Cause::Moved);
+    /// The picture is full of noise.
+    Noise => "noise", Condition::Because(Cause::Noise);
+    /// One colour lies over the picture.
+    ColourCast => "colour_cast", Condition::Because(Cause::ColourCast);
+    /// The picture is too dark.
+    TooDark => "too_dark", Condition::Because(Cause::TooDark);
+    /// No fault: the camera sees by infrared. To be called good for ever, as the two below.
+    InfraredSwitch => "infrared_switch", Condition::Good;
+    /// No fault: snow falls.
+    Snowfall => "snowfall", Condition::Good;
+    /// No fault: where the camera looks it is always night, and nothing moves. Shown from the start, to be learnt.
+    StillNight => "still_night", Condition::Good;
+}
+
+impl Fault {
+    /// Whether only the pictures are other ones than before, for good or ill.
+    pub fn is_of_picture(self) -> bool {
+        crate::simulate::media::clip_of_fault(self).is_some()
+    }
 }
 
 impl fmt::Display for Fault {

@@ -1,22 +1,33 @@
 //! The pictures of the simulated cameras: short clips, encoded once and kept in the work folder.
 //!
-//! A clip file is a plain Annex B stream that any player opens. Encoding all of them takes some ten seconds of one
-//! core at the first start; later starts read the files.
+//! A clip file is a plain Annex B stream that any player opens. Encoding all of them takes half a minute of two
+//! cores at the first start; later starts read the files.
 
+use crate::domain::Timestamp;
+use crate::simulate::encode::{EncodeError, Encoding, PICTURES_PER_SECOND, Rate, encode};
 use crate::simulate::fault::Fault;
-use crate::simulate::fleet::{Coding, MEDIA};
+use crate::simulate::fleet::{Coding, MEDIA, asks_for_user};
+use crate::simulate::scene::{Camera, Flaw, Light, Occasion, Place, Setting, Size, Stage, Strength};
 use gstreamer as gst;
-use gstreamer::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Changes when a recipe changes, so that old files are not taken.
-const VERSION: u32 = 1;
-/// With the headers of RTP, RTSP and TCP this comes to 256 kbit/s on the line; for the main clip too, at whose pictures
-/// nobody looks.
+const VERSION: u32 = 2;
+/// With the headers of RTP, RTSP and TCP this comes to 256 kbit/s on the line; for the main clip too, which is looked at
+/// for its size only.
 const KBPS: u32 = 225;
-/// Longest time for one clip; a second or two on an idle core.
-const ENCODE_DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(120);
+/// For pictures that stand still.
+const QUANTISER: u32 = 22;
+/// Pictures from one random-access picture to the next: two seconds, as village cameras send them.
+pub const GROUP: u32 = 30;
+/// Seven groups are fourteen seconds. No usual pace of looking is a multiple of it, so that a camera that is looked at
+/// again hardly ever shows the very picture that it showed before, which would make it a frozen one.
+const PICTURES: u32 = 7 * GROUP;
+/// When the pictures are said to be taken: 10:00 in China, and 22:00.
+const MORNING: Timestamp = Timestamp::from_seconds(1_780_279_200);
+const EVENING: Timestamp = Timestamp::from_seconds(1_780_322_400);
 
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
@@ -24,22 +35,14 @@ pub enum MediaError {
     /// GStreamer does not start.
     #[error("start GStreamer")]
     Start(#[source] gst::glib::Error),
-    /// An element is missing or a recipe is wrong.
-    #[error("build the encoder of clip {clip}; are gstreamer1.0-plugins-{{base,good,bad,ugly}} installed?")]
-    Build {
+    /// The encoder failed.
+    #[error("encode clip {clip}")]
+    Encode {
         /// The clip.
         clip: &'static str,
         /// Why.
         #[source]
-        source: gst::glib::Error,
-    },
-    /// The encoder stopped.
-    #[error("encode clip {clip}: {reason}")]
-    Encode {
-        /// The clip.
-        clip: &'static str,
-        /// What GStreamer said.
-        reason: String,
+        source: EncodeError,
     },
     /// A file cannot be read or written.
     #[error("keep clip {path}")]
@@ -70,46 +73,52 @@ pub struct Clip {
 struct Recipe {
     name: &'static str,
     coding: Coding,
-    scene: Scene,
-    size: (u32, u32),
+    place: Place,
+    setting: Setting,
+    size: Size,
     pictures: u32,
-    /// Pictures from one random-access picture to the next.
-    group: u32,
 }
 
-enum Scene {
-    /// Something moves, and the sensor has noise; named by its test pattern.
-    Street(&'static str),
-    Black,
-    Frozen,
-    Blurred,
-    Covered,
-}
+/// Lays out the places; another number is another village.
+const SEED: u64 = 21;
+const DAY: Setting = Setting::sound(Light::Day, Occasion::Lively);
 
-/// Eight seconds in groups of two, as village cameras send them. One group is enough of a main stream: a large picture
-/// takes nine times as long to encode.
-const RECIPES: [Recipe; 9] = [
-    recipe("street", Coding::H264, Scene::Street("pinwheel")),
-    recipe("yard", Coding::H264, Scene::Street("spokes")),
-    recipe("junction", Coding::H265, Scene::Street("pinwheel")),
-    recipe("open-group", Coding::H265Open, Scene::Street("spokes")),
-    recipe("black", Coding::H264, Scene::Black),
-    recipe("frozen", Coding::H264, Scene::Frozen),
-    recipe("blurred", Coding::H264, Scene::Blurred),
-    recipe("covered", Coding::H264, Scene::Covered),
-    Recipe { size: (1920, 1080), pictures: 30, ..recipe("main", Coding::H264, Scene::Street("pinwheel")) },
+/// Pictures that stand still need one group, and one is enough of a main stream: a large picture takes nine times as long
+/// to encode.
+const RECIPES: [Recipe; 16] = [
+    street("street", DAY),
+    Recipe { place: Place::Yard, ..street("yard", DAY) },
+    Recipe { place: Place::Square, coding: Coding::H265, ..street("junction", DAY) },
+    Recipe { place: Place::River, coding: Coding::H265Open, ..street("open-group", DAY) },
+    Recipe { size: Size::MAIN, pictures: GROUP, ..street("main", DAY) },
+    Recipe { pictures: GROUP, ..flawed("black", Flaw::Black) },
+    Recipe { pictures: GROUP, ..flawed("frozen", Flaw::Frozen) },
+    flawed("blurred", Flaw::Blurred),
+    flawed("covered", Flaw::Covered),
+    flawed("moved", Flaw::Moved),
+    flawed("noise", Flaw::Noise),
+    flawed("colour-cast", Flaw::ColourCast),
+    flawed("too-dark", Flaw::TooDark),
+    street("infrared", Setting::sound(Light::Infrared, Occasion::Lively)),
+    street("snowfall", Setting::sound(Light::Dim(80), Occasion::Snowfall)),
+    street("still-night", Setting::sound(Light::Night, Occasion::Still)),
 ];
 
-const fn recipe(name: &'static str, coding: Coding, scene: Scene) -> Recipe {
-    Recipe { name, coding, scene, size: (640, 360), pictures: 120, group: 30 }
+/// The camera on which faults are shown: all its clips show the same road, so that only the fault is new.
+const fn street(name: &'static str, setting: Setting) -> Recipe {
+    Recipe { name, coding: Coding::H264, place: Place::Road, setting, size: Size::SUB, pictures: PICTURES }
+}
+
+const fn flawed(name: &'static str, flaw: Flaw) -> Recipe {
+    street(name, Setting::spoilt(Light::Day, flaw, Strength::Clear))
 }
 
 /// The clip that a shared media shows.
 pub const fn clip_of_media(media: usize, coding: Coding) -> &'static str {
     match coding {
         Coding::H264 if media >= MEDIA => "main",
-        Coding::H264 if (media / 2).is_multiple_of(2) => "street",
-        Coding::H264 => "yard",
+        Coding::H264 if asks_for_user(media) => "yard",
+        Coding::H264 => "street",
         Coding::H265 => "junction",
         Coding::H265Open => "open-group",
     }
@@ -122,6 +131,13 @@ pub const fn clip_of_fault(fault: Fault) -> Option<&'static str> {
         Fault::Frozen => Some("frozen"),
         Fault::Blurred => Some("blurred"),
         Fault::Covered => Some("covered"),
+        Fault::Moved => Some("moved"),
+        Fault::Noise => Some("noise"),
+        Fault::ColourCast => Some("colour-cast"),
+        Fault::TooDark => Some("too-dark"),
+        Fault::InfraredSwitch => Some("infrared"),
+        Fault::Snowfall => Some("snowfall"),
+        Fault::StillNight => Some("still-night"),
         Fault::Refused
         | Fault::Silent
         | Fault::WrongPassword
@@ -152,7 +168,7 @@ pub fn load(folder: &Path) -> Result<Vec<Clip>, MediaError> {
         let path = folder.join(recipe.file_name());
         if !path.exists() {
             let unfinished = path.with_extension("part");
-            recipe.encode(&unfinished)?;
+            std::fs::write(&unfinished, recipe.encode()?).map_err(failed(&unfinished))?;
             std::fs::rename(&unfinished, &path).map_err(failed(&unfinished))?;
         }
         recipe.read(std::fs::read(&path).map_err(failed(&path))?)
@@ -169,49 +185,24 @@ impl Recipe {
         format!("{}-{VERSION}.{extension}", self.name)
     }
 
-    fn encode(&self, to: &Path) -> Result<(), MediaError> {
-        let launch = self.launch();
-        let pipeline =
-            gst::parse::launch(&launch).map_err(|source| MediaError::Build { clip: self.name, source })?;
-        let failed = |reason: String| MediaError::Encode { clip: self.name, reason };
-        let pipeline = pipeline
-            .downcast::<gst::Pipeline>()
-            .map_err(|_other_element| failed("the launch line is no pipeline".to_owned()))?;
-        if let Some(sink) = pipeline.by_name("file") {
-            sink.set_property("location", to.to_string_lossy().as_ref());
-        }
-        let result = play_to_end(&pipeline).map_err(failed);
-        let stopped = pipeline.set_state(gst::State::Null);
-        result.and(stopped.map(|_success| ()).map_err(|error| failed(error.to_string())))
+    fn encode(&self) -> Result<Vec<u8>, MediaError> {
+        let rate = if self.stands_still() { Rate::Quantiser(QUANTISER) } else { Rate::Kbps(KBPS) };
+        let encoding = Encoding { coding: self.coding, size: self.size, rate, group: GROUP };
+        let stage = Stage::set(&Camera::at(self.place, SEED), self.size, self.setting);
+        let start = match self.setting.light {
+            Light::Day | Light::Dim(_) => MORNING,
+            Light::Night | Light::Infrared => EVENING,
+        };
+        let pace = Duration::from_secs(1) / PICTURES_PER_SECOND;
+        let drawings = (0..self.pictures).map(move |number| stage.draw(start.plus(pace * number)));
+        let units =
+            encode(&encoding, drawings).map_err(|source| MediaError::Encode { clip: self.name, source })?;
+        Ok(units.concat())
     }
 
-    fn launch(&self) -> String {
-        let ((width, height), group) = (self.size, self.group);
-        let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=15/1");
-        let scene = self.scene.launch(self.pictures, &caps);
-        let noise = self.scene.noise();
-        let encoder = match self.coding {
-            Coding::H264 => format!(
-                "x264enc {} speed-preset=veryfast bframes=0 aud=true key-int-max={group} \
-                 option-string=scenecut=0:min-keyint={group} \
-                 ! video/x-h264,profile=main,stream-format=byte-stream ! h264parse",
-                self.scene.rate()
-            ),
-            Coding::H265 | Coding::H265Open => {
-                let open = u8::from(self.coding == Coding::H265Open);
-                format!(
-                    "x265enc bitrate={KBPS} speed-preset=superfast option-string=keyint={group}:min-keyint={group}:\
-                     scenecut=0:open-gop={open}:bframes={bframes}:aud=1:repeat-headers=1:log-level=0 \
-                     ! video/x-h265,stream-format=byte-stream ! h265parse",
-                    bframes = 2 * open
-                )
-            }
-        };
-        format!(
-            "compositor name=mix sink_1::alpha={noise} ! {caps} ! {encoder} ! filesink name=file \
-             {scene} ! mix.sink_0 videotestsrc pattern=snow num-buffers={} ! {caps} ! mix.sink_1",
-            self.pictures
-        )
+    /// A picture that stands still must decode to the same bytes each time, which only a fixed quantiser gives.
+    fn stands_still(&self) -> bool {
+        self.setting.spoilt.is_some_and(|spoilt| matches!(spoilt.flaw, Flaw::Black | Flaw::Frozen))
     }
 
     fn read(&self, bytes: Vec<u8>) -> Result<Clip, MediaError> {
@@ -224,55 +215,6 @@ impl Recipe {
         }
         Ok(Clip { name: self.name, coding: self.coding, units })
     }
-}
-
-impl Scene {
-    fn launch(&self, pictures: u32, caps: &str) -> String {
-        let source =
-            |pattern: &str| format!("videotestsrc pattern={pattern} num-buffers={pictures} ! {caps}");
-        match self {
-            Self::Street(pattern) => source(pattern),
-            Self::Black => source("black"),
-            Self::Frozen => format!(
-                "videotestsrc pattern=pinwheel num-buffers=1 ! {caps} ! imagefreeze num-buffers={pictures} ! {caps}"
-            ),
-            Self::Blurred => {
-                format!(
-                    "{} ! videoscale ! video/x-raw,width=20,height=12 ! videoscale ! {caps}",
-                    source("pinwheel")
-                )
-            }
-            Self::Covered => source("solid-color foreground-color=0xff2a2420"),
-        }
-    }
-
-    /// A picture that stands still must decode to the same bytes each time, which only a fixed quantiser gives.
-    fn rate(&self) -> String {
-        match self {
-            Self::Street(_) | Self::Blurred | Self::Covered => {
-                format!("bitrate={KBPS} vbv-buf-capacity=2000")
-            }
-            Self::Black | Self::Frozen => "pass=quant quantizer=22".to_owned(),
-        }
-    }
-
-    /// Share of the sensor's noise in the picture.
-    fn noise(&self) -> f64 {
-        match self {
-            Self::Street(_) | Self::Blurred => 0.08,
-            Self::Covered => 0.03,
-            Self::Black | Self::Frozen => 0.0,
-        }
-    }
-}
-
-fn play_to_end(pipeline: &gst::Pipeline) -> Result<(), String> {
-    let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
-    pipeline.set_state(gst::State::Playing).map_err(|error| error.to_string())?;
-    let message = bus
-        .timed_pop_filtered(ENCODE_DEADLINE, &[gst::MessageType::Eos, gst::MessageType::Error])
-        .ok_or("the encoder did not end in time")?;
-    if let gst::MessageView::Error(error) = message.view() { Err(error.error().to_string()) } else { Ok(()) }
 }
 
 /// Splits an Annex B stream at its access unit delimiters.

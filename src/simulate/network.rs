@@ -40,6 +40,8 @@ pub struct Options {
     pub key_frame_gap: Duration,
     /// How long each scripted fault stays; nothing fails by itself without it.
     pub script: Option<Duration>,
+    /// Before this no picture is spoilt.
+    pub learn: Duration,
 }
 
 /// Why the simulator does not run.
@@ -106,7 +108,9 @@ impl Network {
         let files = table::write(&fleet, &options.folder.join("inventory"))?;
         let clips = load_clips(options.clips.clone()).await?;
         let studio = Arc::new(Studio::open(&clips, &fleet.secrets)?);
-        let script = options.script.map_or_else(Script::default, |stay| Script::write(&fleet, stay));
+        let script = options
+            .script
+            .map_or_else(Script::default, |stay| Script::write(&fleet, stay).learnt_for(options.learn));
         let world = World::new(script, clock.now());
         let (faults_tx, faults) = watch::channel(Arc::new(world.at(clock.now())));
         let tally = Arc::new(Tally::default());

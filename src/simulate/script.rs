@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Points, or links, that one kind of fault visits in turn.
-const VISITS: usize = 6;
+const VISITS: usize = 5;
 /// How long a fault stays; a patrol of five minutes sees it twice.
 pub const STAY: Duration = Duration::from_secs(600);
 /// Villages with so many points are cut, so that the one cause has members to show.
@@ -22,6 +22,8 @@ const CUT_FROM: usize = 3;
 pub struct Script {
     turns: Vec<Turn>,
     stay: Duration,
+    /// Before this every picture is as it should be, for the cameras to be learnt.
+    learn: Duration,
 }
 
 /// One kind of fault and what it visits.
@@ -39,6 +41,16 @@ pub enum Visit {
     Cut(LinkCode),
     /// A point has a fault.
     Point(PointCode, Fault),
+}
+
+impl Visit {
+    /// Whether it waits until the camera has been learnt. One that always shows a still night is learnt as it is.
+    fn is_learnt_before(&self) -> bool {
+        match self {
+            Self::Cut(_) => false,
+            Self::Point(_, fault) => fault.is_of_picture() && *fault != Fault::StillNight,
+        }
+    }
 }
 
 /// A visit with its times since the start.
@@ -70,7 +82,14 @@ impl Script {
         turns.extend(Fault::ALL.iter().map(|fault| free.visits(*fault)));
         let step = stay / u32::try_from(turns.len().max(1)).unwrap_or(1);
         let turns = (0_u32..).zip(turns).map(|(number, visits)| Turn { visits, offset: step * number });
-        Self { turns: turns.filter(|turn| !turn.visits.is_empty()).collect(), stay }
+        let turns = turns.filter(|turn| !turn.visits.is_empty()).collect();
+        Self { turns, stay, learn: Duration::ZERO }
+    }
+
+    /// The same script whose pictures stay as they should be for a time.
+    #[must_use]
+    pub fn learnt_for(self, learn: Duration) -> Self {
+        Self { learn, ..self }
     }
 
     /// What is wrong after `elapsed`.
@@ -82,19 +101,27 @@ impl Script {
 
     /// What is wrong after `elapsed`, with its times.
     pub fn stays(&self, elapsed: Duration) -> Vec<Stay> {
-        self.turns.iter().filter_map(|turn| turn.stay(elapsed, self.stay)).collect()
+        let stays = self.turns.iter().filter_map(|turn| turn.stay(elapsed, self.stay));
+        let begun = stays.filter(|stay| elapsed >= self.learn || !stay.visit.is_learnt_before());
+        let from = |stay: &Stay| if stay.visit.is_learnt_before() { self.learn } else { Duration::ZERO };
+        begun.map(|stay| Stay { from: stay.from.max(from(&stay)), ..stay }).collect()
     }
 
     /// When something changes next after `elapsed`; never for an empty script.
     pub fn next_change(&self, elapsed: Duration) -> Option<Duration> {
-        self.turns.iter().filter(|turn| turn.moves()).map(|turn| turn.next_move(elapsed, self.stay)).min()
+        let moves =
+            self.turns.iter().filter(|turn| turn.moves()).map(|turn| turn.next_move(elapsed, self.stay));
+        let learnt = Some(self.learn).filter(|learn| elapsed < *learn && !self.turns.is_empty());
+        moves.chain(learnt).min()
     }
 }
 
 impl Turn {
-    /// A wrong password stays where it is: whoever met it must not try again for half an hour.
+    /// A wrong password stays where it is: whoever met it must not try again for half an hour. So does a still night, which is
+    /// the place's own.
     fn moves(&self) -> bool {
-        !matches!(self.visits.first(), Some(Visit::Point(_, Fault::WrongPassword)))
+        let stays = [Fault::WrongPassword, Fault::StillNight];
+        !matches!(self.visits.first(), Some(Visit::Point(_, fault)) if stays.contains(fault))
     }
 
     fn at(&self, elapsed: Duration, stay: Duration) -> Option<&Visit> {
@@ -215,13 +242,28 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_but_the_wrong_password_moves_on() {
+    fn pictures_are_spoilt_once_the_cameras_are_learnt() {
+        let (_fleet, script) = script();
+        let learn = Duration::from_secs(90);
+        let script = script.learnt_for(learn);
+        let spoilt = |second| {
+            let stays = script.stays(Duration::from_secs(second)).into_iter();
+            stays.filter(|stay| stay.visit.is_learnt_before()).map(|stay| stay.from).collect::<Vec<_>>()
+        };
+        assert_eq!(spoilt(89), []);
+        assert!(spoilt(90).len() > 8 && spoilt(90).iter().all(|from| *from == learn));
+        assert!(script.at(Duration::from_secs(89)).points.len() > 8, "the other faults are there");
+        assert!(script.next_change(Duration::from_secs(80)).unwrap() <= learn);
+    }
+
+    #[test]
+    fn every_fault_but_a_wrong_password_and_a_still_night_moves_on() {
         let (_fleet, script) = script();
         let (start, later) = (script.at(Duration::ZERO), script.at(STAY + STAY));
         assert_ne!(start.cut, later.cut);
         for (point, fault) in &start.points {
             let stays = later.points.get(point) == Some(fault);
-            assert_eq!(stays, *fault == Fault::WrongPassword, "{fault}");
+            assert_eq!(stays, matches!(fault, Fault::WrongPassword | Fault::StillNight), "{fault}");
         }
     }
 

@@ -1,11 +1,13 @@
 //! The RTSP servers behind the simulated cameras: gst-rtsp-server with shared media, fed with encoded pictures.
 //!
 //! Two servers on ephemeral loopback ports, one open and one that asks for a user, over one pool of sessions. Each
-//! media is fed from the first picture of its clip on as soon as it plays, so that nobody waits for a key frame
-//! to be described. Knows nothing of villages and faults: `relay` stands in front.
+//! media is fed from a key frame of its clip on as soon as it plays, so that nobody waits for one to be described;
+//! from which one is told by the time, as if the camera had gone on while nobody looked. Knows nothing of villages and
+//! faults: `relay` stands in front.
 
+use crate::simulate::encode::PICTURES_PER_SECOND;
 use crate::simulate::fleet::{Coding, MAIN_MEDIA, MEDIA, Secret, coding};
-use crate::simulate::media::{Clip, clip_of_media};
+use crate::simulate::media::{Clip, GROUP, clip_of_media};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -19,8 +21,6 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// The clips show so many pictures a second.
-const PICTURES_PER_SECOND: u32 = 15;
 /// Media are fed in so many turns within one picture's time, so that packets do not leave in one burst.
 const PHASES: usize = 20;
 /// Sender reports at least this often; gst-rtsp-server's own pace of five seconds may miss a short look.
@@ -67,6 +67,8 @@ struct Feed {
     source: Mutex<Option<(gst_app::AppSrc, usize)>>,
     /// The media that was built last; gone when nobody looked.
     media: gst::glib::WeakRef<gst_rtsp_server::RTSPMedia>,
+    /// When the camera was switched on.
+    on_since: Instant,
 }
 
 /// What feeds the media of a server, by path.
@@ -133,7 +135,8 @@ impl Studio {
 
 impl Feed {
     fn begin(&self, source: gst_app::AppSrc) {
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, 0));
+        let first = group_at(self.on_since.elapsed(), self.clip.units.len());
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, first));
     }
 
     fn push(&self) {
@@ -151,6 +154,14 @@ impl Feed {
             *source = None;
         }
     }
+}
+
+/// The first picture of the group that a clip of so many pictures shows after a time.
+fn group_at(elapsed: Duration, pictures: usize) -> usize {
+    let group = usize::try_from(GROUP).unwrap_or(1);
+    let groups = u64::try_from(pictures / group).unwrap_or(1).max(1);
+    let shown = elapsed.as_secs().saturating_mul(u64::from(PICTURES_PER_SECOND)) / u64::from(GROUP);
+    usize::try_from(shown % groups).unwrap_or(0) * group
 }
 
 /// Time since the media began to play; none before. A media is given its clock an instant before its base time: who
@@ -208,7 +219,8 @@ fn mount_all(
     for (path, name) in shared.chain(own) {
         let clip = clips.iter().find(|clip| clip.name == name).ok_or(StudioError::NoClip(name))?;
         let media = gst::glib::WeakRef::new();
-        let feed = Arc::new(Feed { clip: clip.clone(), source: Mutex::new(None), media });
+        let feed =
+            Arc::new(Feed { clip: clip.clone(), source: Mutex::new(None), media, on_since: Instant::now() });
         mounts.add_factory(&path, factory(&feed, guarded));
         mounted.insert(path, feed);
     }
@@ -275,6 +287,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_camera_goes_on_while_nobody_looks() {
+        let check = |second, pictures, expected| {
+            assert_eq!(group_at(Duration::from_secs(second), pictures), expected, "{second} {pictures}");
+        };
+        check(0, 210, 0);
+        check(2, 210, 30);
+        check(13, 210, 180);
+        check(20, 210, 90);
+        check(9, 30, 0);
+        check(9, 0, 0);
+    }
+
+    #[test]
     fn a_media_is_fed_once_it_plays_and_counts_from_then_on() {
         gst::init().unwrap();
         let clip = Clip {
@@ -282,7 +307,12 @@ mod tests {
             coding: Coding::H264,
             units: vec![gst::Buffer::from_slice(*b"first"), gst::Buffer::from_slice(*b"second")],
         };
-        let feed = Feed { clip, source: Mutex::new(None), media: gst::glib::WeakRef::new() };
+        let feed = Feed {
+            clip,
+            source: Mutex::new(None),
+            media: gst::glib::WeakRef::new(),
+            on_since: Instant::now(),
+        };
         let source = gst_app::AppSrc::builder().format(gst::Format::Time).build();
         feed.begin(source.clone());
         let clock = gst::SystemClock::obtain();

@@ -1,10 +1,11 @@
 //! The operational events: each function is one event, with its log line and its metric.
 
+use crate::domain::decode::Decoding;
 use crate::domain::{
     Failure, LinkCode, LinkObservation, Observation, Outcome, PointCode, Stage, Timestamp, Transition,
 };
 use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
-use crate::telemetry::metric::{LINK_MODULE, METRICS};
+use crate::telemetry::metric::{DAMAGED, DECODED, LINK_MODULE, METRICS};
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -120,6 +121,85 @@ pub fn own_network_given_up(after: Duration) {
         "most of everything has failed for {} min: our own network is no longer suspected, and what fails is called so",
         after.as_secs() / 60
     );
+}
+
+/// A key frame was given to a decoder this long after it was received.
+pub fn decode_began(waited: Duration) {
+    METRICS.picture_wait.observe(waited.as_secs_f64());
+}
+
+/// A key frame was decoded, or cost its decoder the life; `cost` is the CPU time that counts for it.
+pub fn frame_decoded(decoding: &Decoding, cost: Duration) {
+    let point = decoding.point;
+    METRICS.picture_decodes.with_label_values(&[decode_result(decoding)]).inc();
+    METRICS.picture_cpu.inc_by(cost.as_secs_f64());
+    match &decoding.outcome {
+        Ok(_) => {}
+        Err(failure) if failure.ends_process() => {
+            tracing::warn!(point.id = %point, why = failure.as_str(),
+                "a decoder died over a key frame of point {point} ({}) and is started anew", failure.as_str());
+        }
+        Err(failure) => {
+            tracing::debug!(point.id = %point, why = failure.as_str(), "a key frame of point {point} gave no picture");
+        }
+    }
+}
+
+/// The outcome of a decoding in one word.
+fn decode_result(decoding: &Decoding) -> &'static str {
+    match &decoding.outcome {
+        Ok(picture) if picture.complaints == 0 => DECODED,
+        Ok(_) => DAMAGED,
+        Err(failure) => failure.as_str(),
+    }
+}
+
+/// A key frame or a picture was given up because there was no room for it.
+pub fn picture_dropped() {
+    METRICS.picture_dropped.inc();
+}
+
+/// A decoder cannot be started; it is tried again.
+pub fn decoder_unavailable(error: &(dyn Error + 'static), delay: Duration) {
+    METRICS.decoder_start_failures.inc();
+    tracing::error!(
+        error = %Chain(error),
+        delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        "a decoder cannot be started: pictures are not looked at until one can"
+    );
+}
+
+/// The decoders and what waits for them were counted.
+pub fn decoding_measured(decoder_count: usize, waiting_count: usize, lag: Duration) {
+    METRICS.decoders.set(i64::try_from(decoder_count).unwrap_or(i64::MAX));
+    METRICS.picture_waiting.set(i64::try_from(waiting_count).unwrap_or(i64::MAX));
+    METRICS.picture_lag.set(lag.as_secs_f64());
+}
+
+/// A still could not be kept, or old ones not be cleared.
+pub fn still_failed(error: &(dyn Error + 'static)) {
+    METRICS.still_failures.inc();
+    tracing::error!(error = %Chain(error), "a still cannot be kept: a change has no picture for evidence");
+}
+
+/// The stills on disk were counted and the old ones cleared.
+pub fn stills_measured(kept_count: u64, kept_bytes: u64, removed_count: u64) {
+    METRICS.stills.set(i64::try_from(kept_count).unwrap_or(i64::MAX));
+    METRICS.still_bytes.set(i64::try_from(kept_bytes).unwrap_or(i64::MAX));
+    if removed_count > 0 {
+        tracing::info!(
+            kept_count,
+            kept_bytes,
+            removed_count,
+            "removed {removed_count} old stills, {kept_count} are kept"
+        );
+    }
+}
+
+/// Diagnoses of pictures could not be put into the store; they are tried again.
+pub fn diagnoses_not_kept(error: &(dyn Error + 'static), point_count: usize) {
+    tracing::warn!(error = %Chain(error), point_count,
+        "the diagnosis of {point_count} points cannot be kept; it is tried again, and lost when the service ends before");
 }
 
 /// A worker gave a sign of life.
@@ -274,6 +354,41 @@ pub fn ratios_failed(error: &(dyn Error + 'static)) {
 pub fn request_failed(request_id: &str, code: &'static str, error: &(dyn Error + 'static)) {
     METRICS.requests_failed.inc();
     tracing::error!(request.id = request_id, code, error = %Chain(error), "request {request_id} failed");
+}
+
+/// A way to pull streams cannot be gone on this machine. The points that need it say so, too.
+pub fn puller_unavailable(reason: &str) {
+    tracing::error!(reason, "streams over TLS or UDP cannot be pulled on this machine: {reason}");
+}
+
+/// A puller ended although nobody told it to, or talked nonsense.
+pub fn puller_died(host: &str) {
+    METRICS.puller_deaths.inc();
+    tracing::warn!(host, "a puller of {host} died");
+}
+
+/// Every puller is at work, and a point waited for one in vain.
+pub fn pullers_busy(sessions: usize) {
+    tracing::warn!(
+        sessions,
+        "all {sessions} pullers are busy: points wait for one and are `unknown` meanwhile; a greater \
+         watch.puller_sessions would help"
+    );
+}
+
+/// Points with a kept session that only a puller can hold are more than there are pullers.
+pub fn pullers_short(sessions: u64, needed: u64) {
+    tracing::warn!(
+        sessions,
+        needed,
+        "{needed} points over TLS are watched continuously, each by a puller of its own, with \
+         watch.puller_sessions = {sessions}: the others are not looked at; set it higher"
+    );
+}
+
+/// Which way serves the points could not be kept; it is tried again, and a restart would find the ways anew.
+pub fn transports_not_kept(error: &(dyn Error + 'static)) {
+    tracing::warn!(error = %Chain(error), "the ways to the points could not be kept");
 }
 
 /// The stored inventory could not be read; what runs goes on unchanged.

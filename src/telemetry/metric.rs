@@ -3,17 +3,23 @@
 //! Every family is registered and its closed label sets stand at zero from the first scrape on, so that a rate never
 //! starts from nothing.
 
+use crate::domain::decode::DecodeFailure;
 use crate::domain::{Look, Stage};
 use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::sync::LazyLock;
 
 /// The `module` word of link probes, beside the words of [`Look`].
 pub const LINK_MODULE: &str = "link";
+
+/// The `result` word of a key frame that was decoded, beside the words of [`DecodeFailure`].
+pub const DECODED: &str = "picture";
+/// ..of one over which the decoder complained.
+pub const DAMAGED: &str = "damaged";
 
 /// Upper bounds of a stage of a look, in seconds: a healthy camera answers below 0.25, deadlines are 5 to 30.
 const STAGE_SECONDS: &[f64] = &[0.05, 0.25, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -33,6 +39,18 @@ pub struct Metrics {
     pub(super) queue_length: IntGaugeVec,
     pub(super) skipped: IntCounterVec,
     pub(super) heartbeat: GaugeVec,
+    pub(super) picture_decodes: IntCounterVec,
+    pub(super) picture_cpu: Counter,
+    pub(super) picture_wait: Histogram,
+    pub(super) picture_dropped: IntCounter,
+    pub(super) puller_deaths: IntCounter,
+    pub(super) picture_waiting: IntGauge,
+    pub(super) picture_lag: Gauge,
+    pub(super) decoders: IntGauge,
+    pub(super) decoder_start_failures: IntCounter,
+    pub(super) stills: IntGauge,
+    pub(super) still_bytes: IntGauge,
+    pub(super) still_failures: IntCounter,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
     pub(super) rolled_up_pairs: IntCounter,
@@ -104,6 +122,44 @@ impl Metrics {
                 "Last sign of life of a worker; 0 before the first one.",
                 &["worker"],
             ),
+            picture_decodes: counter_vec(
+                "picture_decodes_total",
+                "Key frames that were given to a decoder, by what came of them.",
+                &["result"],
+            ),
+            picture_cpu: float_counter(
+                "picture_decode_cpu_seconds_total",
+                "CPU time that decoding took, shrinking and stills included.",
+            ),
+            picture_wait: histogram(
+                "picture_wait_seconds",
+                "Time from when a key frame was received to its decoding.",
+                LAG_SECONDS,
+            ),
+            picture_dropped: counter(
+                "picture_dropped_total",
+                "Key frames and pictures given up because there was no room for them.",
+            ),
+            puller_deaths: counter(
+                "puller_deaths_total",
+                "Pullers that ended although nobody told them to, or talked nonsense.",
+            ),
+            picture_waiting: int_gauge("picture_waiting", "Key frames that wait for a decoder."),
+            picture_lag: gauge(
+                "picture_lag_seconds",
+                "How long the key frame that has waited longest has waited.",
+            ),
+            decoders: int_gauge("picture_decoders", "Decoder processes that run or start."),
+            decoder_start_failures: counter(
+                "picture_decoder_start_failures_total",
+                "Times that a decoder process could not be started.",
+            ),
+            stills: int_gauge("stills", "Stills that are kept on disk."),
+            still_bytes: int_gauge("still_bytes", "Bytes of the stills on disk."),
+            still_failures: counter(
+                "still_failures_total",
+                "Times that a still could not be kept or old ones not be cleared.",
+            ),
             commit_duration: histogram(
                 "db_commit_duration_seconds",
                 "Time that the store's writer took to commit a batch.",
@@ -174,7 +230,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 27] = [
+        let collectors: [Box<dyn Collector>; 39] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -184,6 +240,18 @@ impl Metrics {
             Box::new(self.queue_length.clone()),
             Box::new(self.skipped.clone()),
             Box::new(self.heartbeat.clone()),
+            Box::new(self.picture_decodes.clone()),
+            Box::new(self.picture_cpu.clone()),
+            Box::new(self.picture_wait.clone()),
+            Box::new(self.picture_dropped.clone()),
+            Box::new(self.puller_deaths.clone()),
+            Box::new(self.picture_waiting.clone()),
+            Box::new(self.picture_lag.clone()),
+            Box::new(self.decoders.clone()),
+            Box::new(self.decoder_start_failures.clone()),
+            Box::new(self.stills.clone()),
+            Box::new(self.still_bytes.clone()),
+            Box::new(self.still_failures.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
             Box::new(self.rolled_up_pairs.clone()),
@@ -217,6 +285,10 @@ impl Metrics {
                     self.probe_failures.with_label_values(&[module, group.as_str(), stage.as_str()]).reset();
                 }
             }
+        }
+        let failures = DecodeFailure::ALL.into_iter().map(DecodeFailure::as_str);
+        for result in failures.chain([DECODED, DAMAGED]) {
+            self.picture_decodes.with_label_values(&[result]).reset();
         }
         for kind in ["transition", "observation"] {
             self.dropped_records.with_label_values(&[kind]).reset();
@@ -253,6 +325,10 @@ fn options(name: &str, help: &str) -> Opts {
 
 fn counter(name: &str, help: &str) -> IntCounter {
     declared(IntCounter::with_opts(options(name, help)))
+}
+
+fn float_counter(name: &str, help: &str) -> Counter {
+    declared(Counter::with_opts(options(name, help)))
 }
 
 fn counter_vec(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {

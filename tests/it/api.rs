@@ -12,4 +12,5 @@ mod fuzz;
 mod import;
 mod list;
 mod metrics;
+mod picture;
 mod service;

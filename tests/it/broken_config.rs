@@ -111,6 +111,14 @@ fn several_faults_come_at_once_in_the_order_of_their_lines() {
 }
 
 #[test]
+fn authorities_that_cannot_be_read_are_named() {
+    check(
+        "[watch]\nauthorities_file = \"/no/such.pem\"",
+        &["watch.authorities_file: /no/such.pem cannot be read: No such file or directory (os error 2)"],
+    );
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let output = Command::new(env!("CARGO_BIN_EXE_sharpeyes"))
         .args(["check-config", "--config", "no/such/file.toml"])

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The floors, lowest first.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["clock", "config", "reach", "telemetry"],
+    &["child", "clock", "config", "reach", "telemetry"],
     &["store", "probe", "ingest", "picture", "simulate"],
     &["inventory", "health"],
     &["coverage", "incident"],

@@ -9,6 +9,7 @@
 
 mod change;
 mod network;
+mod picture;
 mod property;
 mod scenario;
 mod task;

@@ -9,6 +9,7 @@ mod coverage;
 mod floors;
 mod health;
 mod import;
+mod picture;
 mod report;
 mod rtsp;
 #[cfg(feature = "simulate")]

@@ -13,5 +13,7 @@ mod faults;
 mod foreign;
 mod look;
 mod probe;
+mod relay;
 mod schedule;
 mod stop;
+mod transport;

@@ -305,7 +305,7 @@ async fn sessions_tell_who_left_without_teardown() {
 
 #[tokio::test]
 async fn the_script_says_what_must_be_shown() {
-    let fixture = Fixture::start(&[]).await;
+    let fixture = Fixture::start(&["--learn=0"]).await;
     let told = std::fs::read(fixture.simulator.folder().join("faults.json")).unwrap();
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&told).unwrap();
     let kinds: BTreeSet<&str> = rows.iter().filter_map(|row| row["fault"].as_str()).collect();

@@ -1,7 +1,7 @@
 //! How the service starts: with a database that is late, with one that will never take it, with too few open files.
 
 use crate::support::postgres::{Server, new_database};
-use crate::support::process::{Process, free_port};
+use crate::support::process::{Process, eventually, free_port};
 use crate::support::service::{Service, sharpeyes};
 use sharpeyes::store::Store;
 use sqlx::Connection;
@@ -125,4 +125,22 @@ fn open_files_are_raised_to_the_hard_limit_and_too_few_are_told() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
     let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(open_files.split_whitespace().nth(3), Some("300"), "{open_files}");
+}
+
+#[test]
+fn pictures_are_looked_at_unless_they_are_turned_off() {
+    let check = |decoders: u32| {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite:{}", folder.path().join("sharpeyes.db").display());
+        let settings = format!("{}[picture]\ndecoders = {decoders}\n", settings(folder.path(), &database));
+        let mut service = Service::start(folder.path(), &settings);
+        eventually(PATIENCE, "the decoders are ready", || {
+            (service.json("/api/v1/pictures")["decoders"] == decoders).then_some(())
+        });
+        assert_eq!(service.process.children().len(), usize::try_from(decoders).unwrap());
+        service.process.signal("TERM");
+        assert!(service.process.wait(PATIENCE).success());
+    };
+    check(0);
+    check(2);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that meets something else should stop")]
 
 mod demo;
+mod picture;
 
 use crate::support::process::{Process, eventually};
 use crate::support::service::{Service, sharpeyes};
@@ -31,21 +32,22 @@ struct Fleet {
 
 impl Fleet {
     fn start(port: u16) -> Self {
+        // The scripted faults stay where they are: each test moves its own.
+        Self::start_with(port, &["--stay", "1000000", "--learn", "1000000"])
+    }
+
+    fn start_with(port: u16, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clips = concat!(env!("CARGO_TARGET_TMPDIR"), "/clips");
-        let mut simulator =
-            Process::start(sharpeyes().arg("simulate").arg("--dir").arg(folder.path()).args([
-                "--port",
-                &port.to_string(),
-                "--clips",
-                clips,
-                // The scripted faults stay where they are: each test moves its own.
-                "--stay",
-                "1000000",
-                "--key-frame-gap",
-                "8",
-            ]));
-        simulator.wait_for_line("ready", Duration::from_secs(180));
+        let mut simulator = Process::start(
+            sharpeyes()
+                .arg("simulate")
+                .arg("--dir")
+                .arg(folder.path())
+                .args(["--port", &port.to_string(), "--clips", clips, "--key-frame-gap", "8"])
+                .args(arguments),
+        );
+        simulator.wait_for_line("ready", Duration::from_secs(600));
         let fleet = Self { _simulator: simulator, folder };
         fleet.import();
         fleet
@@ -57,7 +59,10 @@ impl Fleet {
 
     fn settings(&self) -> String {
         let place = |name: &str| self.path().join(name).display().to_string();
-        SETTINGS.replace("@DATABASE@", &place("sharpeyes.db")).replace("@KEY@", &place("camera.key"))
+        SETTINGS
+            .replace("@DATABASE@", &place("sharpeyes.db"))
+            .replace("@KEY@", &place("camera.key"))
+            .replace("@STILLS@", &place("stills"))
     }
 
     fn import(&self) {
@@ -133,7 +138,16 @@ fn wait_for_states(
     what: &str,
     expected: impl Fn(&str) -> Option<(String, Option<String>)>,
 ) {
-    let end = Instant::now() + CONFIRMED;
+    wait_for_states_within(CONFIRMED, service, what, expected);
+}
+
+fn wait_for_states_within(
+    deadline: Duration,
+    service: &Service,
+    what: &str,
+    expected: impl Fn(&str) -> Option<(String, Option<String>)>,
+) {
+    let end = Instant::now() + deadline;
     loop {
         let shown = states(service);
         let wrong: Vec<_> = shown

@@ -8,8 +8,10 @@ use crate::api::metrics::label::{PointLabels, push_division, push_label};
 use crate::api::metrics::text::{Exposition, Family, Kind};
 use crate::api::view::{Seen, View};
 use crate::config::PerPoint;
-use crate::domain::{Cause, Condition, DivisionLevel, State, Timestamp};
+use crate::domain::picture::Item;
+use crate::domain::{Cause, Condition, DivisionCode, DivisionLevel, State, Timestamp};
 use crate::health::snapshot::{LinkStatus, LivePoint};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
@@ -50,6 +52,16 @@ const FRAMES: Family = Family {
 };
 const VILLAGE_POINTS: Family =
     Family { name: "sharpeyes_village_points", kind: Kind::Gauge, help: "Points of the village by state." };
+const PICTURE_POINTS: Family = Family {
+    name: "sharpeyes_picture_points",
+    kind: Kind::Gauge,
+    help: "Online points whose picture is looked at, by the worst that is believed of it.",
+};
+const PICTURE_ITEM_POINTS: Family = Family {
+    name: "sharpeyes_picture_item_points",
+    kind: Kind::Gauge,
+    help: "Points by what is believed of each item of their picture; absent where there is none.",
+};
 const LINK_UP: Family = Family {
     name: "sharpeyes_link_up",
     kind: Kind::Gauge,
@@ -119,6 +131,57 @@ pub(crate) fn villages(view: &View, out: &mut Exposition) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes the picture families, of each county.
+pub(crate) fn pictures(view: &View, out: &mut Exposition) -> io::Result<()> {
+    let counties = picture_counts(view);
+    out.family(&PICTURE_POINTS);
+    for (county, counts) in &counties {
+        for grade in GRADES {
+            let parts = ["county=\"", county.as_str(), "\",grade=\"", grade, "\""];
+            out.series(&PICTURE_POINTS, &parts, counts.online.get(grade).copied().unwrap_or(0))?;
+        }
+    }
+    out.family(&PICTURE_ITEM_POINTS);
+    for (county, counts) in &counties {
+        for ((item, grade), count) in &counts.items {
+            let parts =
+                ["county=\"", county.as_str(), "\",item=\"", item.as_str(), "\",grade=\"", grade, "\""];
+            out.series(&PICTURE_ITEM_POINTS, &parts, *count)?;
+        }
+    }
+    Ok(())
+}
+
+/// The words of the grades.
+const GRADES: [&str; 4] = ["not_checked", "normal", "warning", "abnormal"];
+/// In the place of a grade: most of a township shows it.
+const WEATHER: &str = "weather";
+
+/// The pictures of a county.
+#[derive(Default)]
+struct PictureCounts {
+    online: BTreeMap<&'static str, u64>,
+    items: BTreeMap<(Item, &'static str), u64>,
+}
+
+fn picture_counts(view: &View) -> BTreeMap<DivisionCode, PictureCounts> {
+    let mut counties: BTreeMap<DivisionCode, PictureCounts> = BTreeMap::new();
+    for seen in view.points_after(None) {
+        let Some(county) = seen.point.village.ancestor(DivisionLevel::County) else { continue };
+        let Some(verdict) = seen.live.and_then(|live| live.picture.as_deref()) else { continue };
+        let counts = counties.entry(county).or_default();
+        if seen.measured().state().is_online() {
+            *counts.online.entry(verdict.grade().as_str()).or_default() += 1;
+        }
+        for (item, status) in verdict.items.iter() {
+            let is_weather = status.grade.is_fault() && verdict.weather.contains(item);
+            let grade = if is_weather { WEATHER } else { status.grade.as_str() };
+            *counts.items.entry((item, grade)).or_default() += 1;
+        }
+    }
+    counties
 }
 
 /// Writes the link family.

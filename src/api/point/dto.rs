@@ -9,8 +9,11 @@ use crate::api::view::{Seen, View};
 use crate::api::word::{CodecWord, PointClassWord, PointStatusWord, StateWord, WatchModeWord};
 use crate::domain::access::{Role, Scope};
 use crate::domain::point::CatalogueRecord;
-use crate::domain::{Cause, ClockReading, Condition, Declared, DivisionLevel, Measurement, Point, State};
+use crate::domain::{
+    Cause, ClockReading, Condition, Declared, DivisionLevel, Measurement, Point, State, Transport,
+};
 use crate::health::snapshot::LivePoint;
+use crate::ingest::Way;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -74,6 +77,21 @@ pub(crate) struct LiveDto {
     last_look: Option<Time>,
     /// Last time that pictures were received.
     last_frame: Option<Time>,
+    /// How its stream is pulled; null while none was.
+    transport: Option<TransportDto>,
+}
+
+/// How a stream is pulled.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Transport)]
+pub(crate) struct TransportDto {
+    /// What carries the packets: `rtsp-tcp`, `rtsps-tcp`, `rtsp-udp`; null while no pictures came.
+    carrier: Option<&'static str>,
+    /// Who pulls: `retina`, or `rtspsrc` where that cannot.
+    puller: Option<&'static str>,
+    /// What a person should know of it: that a transport cannot be pulled on this machine, that no puller was free or that
+    /// it died, or which certificate is not believed.
+    note: Option<String>,
 }
 
 /// A state with its cause.
@@ -115,6 +133,8 @@ pub(crate) struct PointDetail {
     sub_stream: Option<String>,
     /// Address of the main stream, without credentials; only for roles that may operate.
     main_stream: Option<String>,
+    /// Whom TLS connections may lead to: the SHA-256 of one certificate, or `insecure`; null for whom an authority vouches.
+    trust: Option<String>,
     /// Fields of the GB/T 28181-2022 catalogue.
     record: RecordDto,
     /// The picture size and rate that the records expect.
@@ -209,7 +229,7 @@ pub(crate) struct RecordDto {
 
 impl PointDto {
     /// A point as JSON.
-    pub(crate) fn new(seen: Seen<'_>, view: &View) -> Self {
+    pub(crate) fn new(seen: Seen<'_>, way: &Way, view: &View) -> Self {
         let point = seen.point;
         let ancestor = |level| point.village.ancestor(level).map(|code| code.to_string());
         let grid = point.grid.as_ref().and_then(|grid| view.inventory.grids.get(grid));
@@ -227,13 +247,13 @@ impl PointDto {
             class: point.class.into(),
             status: point.status.into(),
             watch: point.watch.into(),
-            live: LiveDto::new(seen),
+            live: LiveDto::new(seen, way),
         }
     }
 }
 
 impl LiveDto {
-    fn new(seen: Seen<'_>) -> Self {
+    fn new(seen: Seen<'_>, way: &Way) -> Self {
         let shown = ConditionDto::of(seen.state(), seen.cause());
         let live = seen.live;
         Self {
@@ -248,7 +268,19 @@ impl LiveDto {
             last_known_up: live.and_then(|live| live.last_known_up),
             last_look: live.and_then(|live| live.last_look).map(Time),
             last_frame: live.and_then(|live| live.last_frame).map(Time),
+            transport: TransportDto::new(way),
         }
+    }
+}
+
+impl TransportDto {
+    fn new(way: &Way) -> Option<Self> {
+        let dto = Self {
+            carrier: way.served.map(Transport::carrier),
+            puller: way.served.map(Transport::puller),
+            note: way.note.as_ref().map(ToString::to_string),
+        };
+        (*way != Way::default()).then_some(dto)
     }
 }
 
@@ -273,20 +305,21 @@ impl CauseDto {
 
 impl PointDetail {
     /// A point with everything that the caller may see.
-    pub(crate) fn new(seen: Seen<'_>, view: &View, caller: &Caller) -> Self {
+    pub(crate) fn new(seen: Seen<'_>, way: &Way, view: &View, caller: &Caller) -> Self {
         let point = seen.point;
         let address = |stream: &Option<crate::domain::point::StreamUrl>| {
             stream.as_ref().filter(|_stream| caller.role >= Role::Operate).map(ToString::to_string)
         };
         let measurement = seen.live.and_then(|live| live.measurement.as_deref());
         Self {
-            point: PointDto::new(seen, view),
+            point: PointDto::new(seen, way, view),
             commissioned: point.commissioned.into(),
             retired: point.retired.map(Time),
             maintainer: point.maintainer.clone(),
             maintainer_phone: point.maintainer_phone.clone(),
             sub_stream: address(&point.sub_stream),
             main_stream: address(&point.main_stream),
+            trust: point.trust.word(),
             record: RecordDto::new(&point.record),
             expected: StreamDto::expected(point),
             declared: measurement.map(|measurement| StreamDto::declared(&measurement.declared)),

@@ -1,11 +1,13 @@
 //! The result of a probe as JSON; the text on the terminal is made from the same document.
 
 use crate::app::probe::explain;
+use crate::app::probe::picture::PictureDocument;
 use crate::domain::judge::Verdict;
 use crate::domain::point::StreamUrl;
 use crate::domain::{
-    Cause, ClockReading, Declared, Measurement, Observation, Outcome, PointCode, Stage, State,
+    Cause, ClockReading, Declared, Measurement, Observation, Outcome, PointCode, Stage, State, Transport,
 };
+use crate::ingest::Note;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use std::time::Duration;
 pub(super) struct Document {
     pub(super) point: Option<String>,
     pub(super) stream: String,
+    pub(super) transport: TransportDocument,
     pub(super) started: String,
     pub(super) state: &'static str,
     pub(super) state_zh: &'static str,
@@ -27,6 +30,16 @@ pub(super) struct Document {
     pub(super) stage_order: Vec<(Stage, Duration)>,
     pub(super) observed: Option<ObservedDocument>,
     pub(super) declared: Option<DeclaredDocument>,
+    /// What its picture shows; where video came.
+    pub(super) picture: Option<PictureDocument>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TransportDocument {
+    pub(super) carrier: &'static str,
+    pub(super) puller: &'static str,
+    /// That a transport cannot be pulled on this machine, or which certificate is not believed.
+    pub(super) note: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,6 +86,7 @@ impl Document {
     pub(super) fn new(
         point: Option<PointCode>,
         stream: &StreamUrl,
+        transport: TransportDocument,
         observation: &Observation,
         verdict: &Verdict,
     ) -> Self {
@@ -86,6 +100,7 @@ impl Document {
         Self {
             point: point.map(|point| point.as_str().to_owned()),
             stream: stream.to_string(),
+            transport,
             started: observation.started.to_string(),
             state: state.as_str(),
             state_zh: explain::state(state),
@@ -100,7 +115,21 @@ impl Document {
             stage_order: observation.stages.iter().collect(),
             observed: measured.map(ObservedDocument::new),
             declared: measured.map(|measured| DeclaredDocument::new(&measured.declared)),
+            picture: None,
         }
+    }
+
+    /// The same with what the picture shows, where video came.
+    pub(super) fn with_picture(self, picture: PictureDocument) -> Self {
+        let picture = self.observed.is_some().then_some(picture);
+        Self { picture, ..self }
+    }
+}
+
+impl TransportDocument {
+    pub(super) fn new(transport: Transport, note: Option<&Note>) -> Self {
+        let note = note.map(ToString::to_string);
+        Self { carrier: transport.carrier(), puller: transport.puller(), note }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The result of a probe as text on the terminal.
 
 use crate::app::probe::document::{DeclaredDocument, Document, ObservedDocument};
+use crate::app::probe::picture::{ItemDocument, PictureDocument};
 use crate::app::say;
 
 pub(super) fn print(document: &Document, logged_in: bool) {
@@ -15,11 +16,15 @@ pub(super) fn print(document: &Document, logged_in: bool) {
         say(&format!("failed 失败阶段 {stage}{status}{login}"));
     }
     say(&format!("stages 各阶段   {}", stages(document)));
+    say(&format!("pulled 取流方式 {}", transport(document)));
     if let Some(observed) = &document.observed {
         print_observed(observed);
     }
     if let Some(declared) = &document.declared {
         say(&format!("declared 声明   {}", declared_line(declared)));
+    }
+    if let Some(picture) = &document.picture {
+        print_picture(picture);
     }
     for cause in &document.causes {
         say(&format!("next 处理建议   {}\n                {}", cause.next, cause.next_zh));
@@ -33,6 +38,12 @@ fn stages(document: &Document) -> String {
         .map(|(stage, took)| format!("{stage} {:.1} ms", took.as_secs_f64() * 1000.0))
         .collect();
     stages.join(", ")
+}
+
+fn transport(document: &Document) -> String {
+    let way = &document.transport;
+    let note = way.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+    format!("{} by {}{note}", way.carrier, way.puller)
 }
 
 fn print_observed(observed: &ObservedDocument) {
@@ -53,6 +64,35 @@ fn print_observed(observed: &ObservedDocument) {
         observed.loss_ratio * 100.0
     ));
     say(&format!("clock 时钟      {}", clock(observed)));
+}
+
+/// What is wrong with the picture first, then what is well, then what could not be checked. One look confirms nothing.
+fn print_picture(picture: &PictureDocument) {
+    if let Some(missing) = &picture.missing {
+        return say(&format!("picture 画面    not checked 未检测: {missing}"));
+    }
+    let of_grade = |grade: &str| {
+        let items = picture.items.iter().filter(|item| item.grade == grade).map(item_words);
+        items.collect::<Vec<_>>().join(", ")
+    };
+    say(&format!("picture 画面    {}", size(picture.width, picture.height)));
+    for (grade, title) in
+        [("abnormal", "异常"), ("warning", "预警"), ("normal", "正常"), ("not_checked", "未检测")]
+    {
+        let items = of_grade(grade);
+        if !items.is_empty() {
+            say(&format!("                {grade} {title}: {items}"));
+        }
+    }
+}
+
+fn item_words(document: &ItemDocument) -> String {
+    let ItemDocument { item, item_zh, not_checked, value, threshold, .. } = document;
+    match (not_checked, value, threshold) {
+        (Some(why), ..) => format!("{item} {item_zh} ({why})"),
+        (None, Some(value), Some(threshold)) => format!("{item} {item_zh} {value:.2} of {threshold:.2}"),
+        (None, ..) => format!("{item} {item_zh}"),
+    }
 }
 
 fn key_frames(observed: &ObservedDocument) -> String {

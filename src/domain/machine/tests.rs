@@ -40,7 +40,11 @@ fn check_from(machine: &mut Machine, looks: &str, expected: &str) {
     for pair in words.chunks(2) {
         let started = at(pair[0].parse().unwrap());
         let ended = started.plus(Duration::from_secs(1));
-        if pair[1] != "wait" {
+        if let Some(faults) = pair[1].strip_prefix("picture:") {
+            let words = faults.split(',').filter(|word| !word.is_empty());
+            let fault = |word| ConfirmedFault { cause: Cause::parse(word, None).unwrap(), since: started };
+            machine.believe_picture(words.map(fault).collect(), started);
+        } else if pair[1] != "wait" {
             machine.observe(&verdict(pair[1]), LookTime { started, ended });
         }
         while let Some(proposal) = machine.proposal(&Rules::OF_EXAMPLES, ended) {
@@ -169,6 +173,53 @@ fn a_device_that_answers_was_not_offline_but_proves_no_video() {
     check("good", "100 connect_timeout 130 reachable 160 connect_timeout 190 connect_timeout", "");
     check("good", "100 no_packets 130 reachable 160 no_packets 190 no_packets", "100 no_packets");
     check("connect_timeout", "100 reachable 160 reachable", "");
+}
+
+#[test]
+fn a_fault_of_the_picture_is_believed_at_once_and_until_it_is_taken_back() {
+    check("good", "100 picture:blank", "100 blank");
+    check("good", "100 picture:blank 110 good 120 good 130 good", "100 blank");
+    check("good", "100 picture:blank 200 picture:", "100 blank 200 good");
+    check("good", "100 picture:moved,noise 200 picture:noise", "100 moved 200 noise");
+    check("good", "100 picture:noise 200 picture:moved,noise", "100 noise");
+    check(
+        "good",
+        "100 picture:blank 130 no_packets 160 no_packets 190 no_packets",
+        "100 blank 130 no_packets",
+    );
+}
+
+#[test]
+fn a_fault_of_the_picture_goes_before_one_of_the_stream() {
+    check("good", "100 loss 130 loss 140 picture:blank 160 loss", "140 blank");
+    check("loss", "100 picture:blank", "");
+    check("loss", "100 picture:blank 130 good 160 good", "130 blank");
+    check("good", "100 picture:blank 110 loss 140 loss 200 picture: 210 loss", "100 blank 200 good");
+    check("good", "100 picture:blank 110 loss 140 loss 170 loss 200 picture: 210 loss", "100 blank 200 loss");
+    check("no_packets", "100 picture:blank 130 good 160 good", "130 blank");
+    check("not_yet_probed", "50 picture:blank 100 good 200 picture:", "100 blank 200 good");
+    check("not_yet_probed", "50 picture:blank", "");
+}
+
+#[test]
+fn a_fault_of_the_picture_asks_for_no_looks() {
+    let look_due = |start: &str, looks: &str| {
+        let mut machine = Machine::new(condition(start), at(0));
+        check_from(&mut machine, looks, "");
+        machine.look_due(&Rules::OF_EXAMPLES).is_some()
+    };
+    assert!(!look_due("blank", "0 picture:blank 100 good"));
+    assert!(look_due("loss", "100 good"));
+}
+
+#[test]
+fn every_fault_is_told_the_named_one_first() {
+    let mut machine = Machine::new(condition("loss"), at(0));
+    machine.observe(&verdict("loss"), LookTime { started: at(100), ended: at(101) });
+    let fault = |word| ConfirmedFault { cause: Cause::parse(word, None).unwrap(), since: at(90) };
+    machine.believe_picture(vec![fault("blank"), fault("noise")], at(102));
+    let words: Vec<&str> = machine.faults().iter().map(Cause::as_str).collect();
+    assert_eq!(words, ["loss", "blank", "noise"]);
 }
 
 #[test]

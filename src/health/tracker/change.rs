@@ -164,6 +164,7 @@ fn next_coming_or_going(inventory: &Inventory, now: Timestamp) -> Timestamp {
 fn expects_other(old: &Point, new: &Point) -> bool {
     old.watched_stream() != new.watched_stream()
         || old.credential != new.credential
+        || old.trust != new.trust
         || old.expected_size != new.expected_size
         || old.expected_frames_per_second != new.expected_frames_per_second
 }

@@ -141,7 +141,8 @@ impl Tracker {
     }
 
     fn enter(&mut self, index: usize, proposal: &Proposal, now: Timestamp) {
-        let measured = proposal.looks > 0;
+        // Where the picture decides no look of ours is counted.
+        let measured = proposal.looks > 0 || proposal.to.state().is_measured();
         let provenance = if measured { Provenance::Probe } else { Provenance::Derived };
         let proof = self.points.get(index).map(|point| point.proof(&proposal.to)).unwrap_or_default();
         let change = Change { now, looks: proposal.looks, provenance, proof: &proof };

@@ -206,7 +206,7 @@ impl Task {
             self.tracker.apply(&finding, now);
             match finding {
                 Finding::Look(observation) => self.records.push_back(Record::Observation(observation)),
-                Finding::Link(_) => {}
+                Finding::Link(_) | Finding::Picture(_) => {}
             }
         }
         self.tracker.settle(now);

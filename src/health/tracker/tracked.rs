@@ -5,6 +5,7 @@ use crate::domain::judge::Verdict;
 use crate::domain::machine::Machine;
 use crate::domain::norm::Norm;
 use crate::domain::path::LinkId;
+use crate::domain::picture::PictureVerdict;
 use crate::domain::streak::LookTime;
 use crate::domain::{
     Cause, ClockReading, Condition, Evidence, Failure, Measurement, Observation, Outcome, Point, PointCode,
@@ -60,6 +61,7 @@ pub(super) struct LastLook {
     frame: Option<Timestamp>,
     measurement: Option<Arc<Measurement>>,
     failure: Option<(Stage, Option<u16>)>,
+    picture: Option<Arc<PictureVerdict>>,
     up: Option<bool>,
     frames: u64,
     bytes: u64,
@@ -104,6 +106,15 @@ impl Tracked {
         self.flapping.observe(grade, time.started);
     }
 
+    /// Takes what is believed of the picture.
+    pub(super) fn take_picture(&mut self, verdict: &PictureVerdict) {
+        let named = self.machine.condition().cause().and_then(Cause::item);
+        let seen = verdict.looked.unwrap_or(self.machine.since());
+        let gone = named.and_then(|item| verdict.cleared(item)).unwrap_or(seen);
+        self.machine.believe_picture(verdict.faults(), gone);
+        self.last.picture = Some(Arc::new(verdict.clone()));
+    }
+
     /// Moves every instant that is not kept along with a stepped clock.
     pub(super) fn shift(&mut self, step_ms: i64) {
         self.machine.shift(step_ms);
@@ -140,6 +151,9 @@ impl Tracked {
         if let (Some(measurement), true) = (&self.last.measurement, to.state().is_online()) {
             prove_measured(measurement, &mut proof);
         }
+        if let Some(verdict) = &self.last.picture {
+            prove_seen(verdict, to, &mut proof);
+        }
         proof
     }
 
@@ -155,8 +169,9 @@ impl Tracked {
             last_look: self.last.at,
             last_frame: self.last.frame,
             measurement: self.last.measurement.clone(),
+            picture: self.last.picture.clone(),
             suspected: self.machine.suspected().cloned(),
-            faults: if degraded { self.machine.faults().to_vec() } else { Vec::new() },
+            faults: if degraded { self.machine.faults() } else { Vec::new() },
             flapping: self.flapping.is_active(),
             frames_total: self.last.frames,
             bytes_total: self.last.bytes,
@@ -198,6 +213,21 @@ impl LastLook {
         for instant in [&mut self.at, &mut self.frame].into_iter().flatten() {
             *instant = instant.shifted(step_ms);
         }
+    }
+}
+
+/// The reading that a fault of the picture rests on, and the newest still.
+fn prove_seen(verdict: &PictureVerdict, to: &Condition, proof: &mut Proof) {
+    if let Some(item) = to.cause().and_then(Cause::item) {
+        let status = verdict.items.of(item);
+        proof.push(("grade".into(), status.grade.as_str().to_owned()));
+        proof.extend(status.newest.value.map(|value| ("value".into(), format!("{value:.4}"))));
+        proof.extend(status.newest.threshold.map(|limit| ("threshold".into(), format!("{limit:.4}"))));
+        proof.push(("baseline_version".into(), verdict.baseline.version.to_string()));
+    }
+    if let Some(still) = &verdict.still {
+        proof.push(("still_at".into(), still.at.to_string()));
+        proof.push(("still_hash".into(), still.hash.clone()));
     }
 }
 

@@ -247,6 +247,7 @@ impl Camera<'_> {
             credential: asks_for_user(self.media()).then(|| credential_name(self.county().code)),
             expected_size: Some(SIZE),
             expected_frames_per_second: Some(FRAMES_PER_SECOND),
+            trust: Default::default(),
             maintainer: Some(format!("运维单位{}", self.village.county + 1)),
             maintainer_phone: kept(60, "phone").then(|| format!("000-9{:07}", self.village.county + 1)),
             record: self.record(),

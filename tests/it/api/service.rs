@@ -1,7 +1,7 @@
 //! A served router over a small made-up network: two counties, four villages, a few hundred points, faults of each kind.
 
 use jiff::tz::TimeZone;
-use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings};
+use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings, PictureInputs};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Turns};
@@ -18,9 +18,10 @@ use sharpeyes::domain::{
     Transition, WatchMode,
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
-use sharpeyes::ingest::SchedulerStatus;
 use sharpeyes::ingest::credential::Holds;
+use sharpeyes::ingest::{SchedulerStatus, Transports};
 use sharpeyes::inventory::brand::Brands;
+use sharpeyes::picture::Shelf;
 use sharpeyes::store::token::{Token, TokenHash};
 use sharpeyes::store::upkeep::UpkeepStatus;
 use sharpeyes::store::{Store, WriterStatus};
@@ -58,6 +59,7 @@ pub(super) struct Service {
     pub(super) upkeep: watch::Sender<UpkeepStatus>,
     pub(super) clock: Clock,
     pub(super) holds: Holds,
+    pub(super) shelf: Shelf,
     pub(super) cancel: CancellationToken,
     _tasks: JoinSet<()>,
     _folder: tempfile::TempDir,
@@ -111,12 +113,14 @@ impl Service {
         let clock = Clock::manual(TAKEN);
         let coverage = coverage(&store, &clock, &inventory_seen, &settings);
         let holds = Holds::default();
+        let shelf = Shelf::new(folder.path().join("stills"));
         let state = ApiState::new(ApiInputs {
             store: store.clone(),
             inventory: inventory_seen,
             snapshot: snapshot_seen,
             changes: changes.clone(),
             exclusions,
+            pictures: PictureInputs::idle(shelf.clone()),
             orders,
             writer: writer_seen,
             scheduler: scheduler_seen,
@@ -124,6 +128,7 @@ impl Service {
             coverage,
             imports: import_settings(folder.path()),
             holds: holds.clone(),
+            transports: Transports::default(),
             clock: clock.clone(),
             settings: Arc::new(settings),
         });
@@ -146,6 +151,7 @@ impl Service {
             upkeep,
             clock,
             holds,
+            shelf,
             cancel,
             _tasks: tasks,
             _folder: folder,
@@ -372,6 +378,7 @@ fn point(number: usize, grid: &Grid, site: &Site, place: &Place) -> Point {
         credential: Some("vault-entry-7".to_owned()),
         expected_size: Some((640, 360)),
         expected_frames_per_second: Some(25.0),
+        trust: Default::default(),
         maintainer: Some("维护公司".to_owned()),
         maintainer_phone: Some("13800000000".to_owned()),
         record: CatalogueRecord {
@@ -458,6 +465,7 @@ fn live(point: &Point, condition: Condition, index: usize) -> LivePoint {
         last_look: Some(TAKEN),
         last_frame: Some(TAKEN),
         measurement: Some(Arc::new(measurement())),
+        picture: None,
         suspected: None,
         flapping: false,
         frames_total: 100,

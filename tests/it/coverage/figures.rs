@@ -317,6 +317,7 @@ fn live_point(number: u32, measured: Condition) -> LivePoint {
         last_look: None,
         last_frame: None,
         measurement: None,
+        picture: None,
         suspected: None,
         faults: Vec::new(),
         flapping: false,

@@ -523,6 +523,7 @@ fn ended_at(now: Timestamp, finding: Finding) -> Finding {
             Finding::Look(observation)
         }
         Finding::Link(observation) => Finding::Link(LinkObservation { ended: now, ..observation }),
+        seen @ Finding::Picture(_) => seen,
     }
 }
 

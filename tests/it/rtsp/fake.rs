@@ -94,9 +94,13 @@ pub(super) struct Script {
     pub(super) greeting: Greeting,
     pub(super) parameters: Parameters,
     pub(super) answers: BTreeMap<&'static str, Answer>,
+    /// Headers of an answer other than 200, each with the end of its line.
+    pub(super) refusal_headers: String,
     pub(super) floods: BTreeMap<&'static str, Flood>,
     pub(super) media: Media,
     pub(super) needs_login: bool,
+    /// The transport that SETUP names.
+    pub(super) transport: &'static str,
     /// Session timeout that SETUP names; keepalives come every half of it.
     pub(super) timeout_seconds: u32,
     pub(super) answers_keepalives: bool,
@@ -111,6 +115,7 @@ impl Default for Script {
             greeting: Greeting::Serve,
             parameters: Parameters::Described,
             answers: BTreeMap::new(),
+            refusal_headers: String::new(),
             floods: BTreeMap::new(),
             media: Media {
                 key_frames: true,
@@ -125,6 +130,7 @@ impl Default for Script {
                 clock: ReportClock::Offset(0),
             },
             needs_login: false,
+            transport: "RTP/AVP/TCP;unicast;interleaved=0-1",
             timeout_seconds: 60,
             answers_keepalives: true,
             limit: None,
@@ -137,6 +143,7 @@ impl Default for Script {
 pub(super) struct Counts {
     pub(super) connections: AtomicUsize,
     pub(super) describes: AtomicUsize,
+    pub(super) setups: AtomicUsize,
     pub(super) plays: AtomicUsize,
     pub(super) teardowns: AtomicUsize,
     /// Sessions between PLAY and TEARDOWN or the end of their connection.
@@ -268,7 +275,8 @@ impl Connection {
             tokio::time::sleep(answer.hold).await;
             if answer.status != 200 {
                 self.count(&request.method);
-                return self.write(answer.status, request, "", "").await;
+                let headers = self.script.refusal_headers.clone();
+                return self.write(answer.status, request, &headers, "").await;
             }
         }
         if let Some(flood) = self.script.floods.get(request.method.as_str()).copied() {
@@ -294,10 +302,8 @@ impl Connection {
                 self.write(200, request, "Content-Type: application/sdp\r\n", &description).await
             }
             "SETUP" => {
-                let timeout = self.script.timeout_seconds;
-                let headers = format!(
-                    "Session: 1;timeout={timeout}\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
-                );
+                let Script { timeout_seconds, transport, .. } = &self.script;
+                let headers = format!("Session: 1;timeout={timeout_seconds}\r\nTransport: {transport}\r\n");
                 self.write(200, request, &headers, "").await
             }
             "PLAY" => {
@@ -311,7 +317,15 @@ impl Connection {
                 self.write(200, request, "", "").await
             }
             _ if self.playing && !self.script.answers_keepalives => Some(()),
-            _ => self.write(200, request, "Server: fake/1\r\nPublic: OPTIONS, DESCRIBE\r\n", "").await,
+            _ => {
+                self.write(
+                    200,
+                    request,
+                    "Server: fake/1\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n",
+                    "",
+                )
+                .await
+            }
         }
     }
 
@@ -332,6 +346,7 @@ impl Connection {
     fn count(&self, method: &str) {
         let count = match method {
             "DESCRIBE" => &self.counts.describes,
+            "SETUP" => &self.counts.setups,
             "PLAY" => &self.counts.plays,
             "TEARDOWN" => &self.counts.teardowns,
             _ => return,

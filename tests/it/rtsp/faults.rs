@@ -7,7 +7,7 @@ use super::look::{admin, failed, look, measured};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::Deadlines;
 use sharpeyes::domain::point::StreamUrl;
-use sharpeyes::domain::{Cause, ClockReading, Outcome, Stage};
+use sharpeyes::domain::{Cause, ClockReading, Outcome, Stage, Trust};
 use sharpeyes::ingest::{LookRequest, Sight, look_once};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -196,8 +196,15 @@ async fn every_session_is_torn_down_also_when_the_look_is_cancelled() {
     assert_eq!(Counts::of(&fake.counts.teardowns), 1);
 
     let cancel = CancellationToken::new();
-    let request =
-        LookRequest { stream: &stream, credential: None, deadlines: &deadlines, window: millis(60_000) };
+    let request = LookRequest {
+        stream: &stream,
+        credential: None,
+        deadlines: &deadlines,
+        window: millis(60_000),
+        pictures: None,
+        trust: Trust::Authority,
+        puller: None,
+    };
     let cancelled = async {
         wait_until(|| Counts::of(&fake.counts.plays) == 2).await;
         cancel.cancel();

@@ -26,15 +26,25 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// gst-rtsp-server in mode `open`, `basic` or `digest`.
+    /// gst-rtsp-server in mode `open`, `udp`, `basic` or `digest`.
     pub(super) fn gst(mode: &str) -> Self {
         Self::gst_at(free_port(), mode)
     }
 
     pub(super) fn gst_at(port: u16, mode: &str) -> Self {
+        Self::gst_with(port, mode, None)
+    }
+
+    /// gst-rtsp-server with digest logins over TLS, with the certificate and key in a file.
+    pub(super) fn gst_tls(identity: &Path) -> Self {
+        Self::gst_with(free_port(), "tls", Some(identity))
+    }
+
+    fn gst_with(port: u16, mode: &str, identity: Option<&Path>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/rtsp/gst_server.py");
         let mut command = Command::new("/usr/bin/python3");
-        let child = command.arg(script).arg(port.to_string()).arg(mode).stdout(Stdio::piped()).spawn();
+        command.arg(script).arg(port.to_string()).arg(mode).args(identity);
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut server = Self { child: child.unwrap(), helper: None, port };
         let mut line = String::new();
         BufReader::new(server.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -111,11 +121,11 @@ fn wait_for_port(port: u16) {
     }
 }
 
-/// A short H.264 clip, made by ffmpeg.
+/// An H.264 clip, made by ffmpeg. VLC ends its sessions when a clip does: it is longer than a test.
 pub(super) fn clip(folder: &Path) -> PathBuf {
     let file = folder.join("clip.mp4");
     let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-t", "3"])
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-t", "120"])
         .args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "10"])
         .arg(&file)
         .stdin(Stdio::null())
@@ -135,10 +145,21 @@ pub(super) struct Probed {
     pub(super) group: Option<u64>,
 }
 
-/// Lets ffprobe read a stream for some seconds over TCP.
-pub(super) fn ffprobe(url: &str, seconds: u32) -> Probed {
+/// What ffprobe asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carrier {
+    Tcp,
+    Udp,
+}
+
+/// Lets ffprobe read a stream for some seconds.
+pub(super) fn ffprobe(url: &str, carrier: Carrier, seconds: u32) -> Probed {
+    let carrier = match carrier {
+        Carrier::Tcp => "tcp",
+        Carrier::Udp => "udp",
+    };
     let output = Command::new("ffprobe")
-        .args(["-v", "error", "-rtsp_transport", "tcp", "-select_streams", "v:0", "-of", "json"])
+        .args(["-v", "error", "-rtsp_transport", carrier, "-select_streams", "v:0", "-of", "json"])
         .args(["-show_entries", "stream=codec_name,width,height:packet=pts_time,flags"])
         .args(["-read_intervals", &format!("%+{seconds}")])
         .arg(url)

@@ -1,10 +1,10 @@
 //! Single looks at servers that nobody here wrote.
 
-use super::foreign::{Probed, Server, clip, ffprobe};
+use super::foreign::{Carrier, Probed, Server, clip, ffprobe};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Deadlines, Settings};
 use sharpeyes::domain::point::StreamUrl;
-use sharpeyes::domain::{Cause, Measurement, Outcome, Stage};
+use sharpeyes::domain::{Cause, Measurement, Outcome, Stage, Trust};
 use sharpeyes::ingest::{Credential, LookRequest, Sight, look_once};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,9 @@ pub(super) async fn look(
     window: Duration,
 ) -> Sight {
     let stream: StreamUrl = url.parse().unwrap();
-    let request = LookRequest { stream: &stream, credential, deadlines, window };
+    let (trust, pictures) = (Trust::Authority, None);
+    let request =
+        LookRequest { stream: &stream, credential, deadlines, window, pictures, trust, puller: None };
     look_once(&request, &Clock::system(), &CancellationToken::new()).await
 }
 
@@ -48,7 +50,7 @@ pub(super) fn failed(sight: &Sight) -> (Stage, Cause, Option<u16>) {
 }
 
 #[track_caller]
-fn assert_agrees(measured: &Measurement, probed: &Probed) {
+pub(super) fn assert_agrees(measured: &Measurement, probed: &Probed) {
     assert_eq!(measured.codec.as_str(), probed.codec);
     assert_eq!(measured.size.map(|(width, height)| (u64::from(width), u64::from(height))), Some(probed.size));
     let rate = measured.frames_per_second();
@@ -62,7 +64,7 @@ async fn codec_size_and_rate_equal_those_of_ffprobe() {
     for path in ["/h264", "/h265", "/av"] {
         let url = server.url(path);
         let sight = look(&url, None, &deadlines(), Duration::from_secs(3)).await;
-        let probed = tokio::task::spawn_blocking(move || ffprobe(&url, 3)).await.unwrap();
+        let probed = tokio::task::spawn_blocking(move || ffprobe(&url, Carrier::Tcp, 3)).await.unwrap();
         let measured = measured(&sight);
         assert_agrees(measured, &probed);
         assert_eq!(measured.gop_frames, probed.group, "{path}");
@@ -92,7 +94,7 @@ async fn open_group_h265_has_the_key_frame_interval_of_ffprobe() {
     let server = Server::gst("open");
     let url = server.url("/opengop");
     let sight = look(&url, None, &deadlines(), Duration::from_secs(4)).await;
-    let probed = tokio::task::spawn_blocking(move || ffprobe(&url, 4)).await.unwrap();
+    let probed = tokio::task::spawn_blocking(move || ffprobe(&url, Carrier::Tcp, 4)).await.unwrap();
     let measured = measured(&sight);
     assert_agrees(measured, &probed);
     assert!(measured.key_frames >= 3, "{measured:?}");
@@ -102,7 +104,7 @@ async fn open_group_h265_has_the_key_frame_interval_of_ffprobe() {
 }
 
 #[tokio::test]
-async fn servers_that_serve_udp_only_refuse_the_transport() {
+async fn servers_that_serve_udp_only_refuse_the_plain_way() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let clip = clip(folder.path());
@@ -118,7 +120,7 @@ async fn servers_that_serve_udp_only_refuse_the_transport() {
 }
 
 /// Looks again while the server has no stream yet.
-async fn look_until_served(url: &str, window: Duration) -> Sight {
+pub(super) async fn look_until_served(url: &str, window: Duration) -> Sight {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let sight = look(url, None, &deadlines(), window).await;

@@ -2,7 +2,7 @@
 
 use super::fake::{Answer, Counts, Fake, SIZE, Script};
 use super::faults::wait_until;
-use super::foreign::{Server, ffprobe};
+use super::foreign::{Carrier, Server, ffprobe};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -41,7 +41,7 @@ async fn a_good_stream_is_told_with_its_figures_and_ends_with_0() {
 
     let document = json(&sharpeyes(&[&arguments[..], &["--json"]].concat(), Some("pass 123!")).await);
     let with_login = url.replace("rtsp://", "rtsp://admin:pass%20123!@");
-    let probed = tokio::task::spawn_blocking(move || ffprobe(&with_login, 3)).await.unwrap();
+    let probed = tokio::task::spawn_blocking(move || ffprobe(&with_login, Carrier::Tcp, 3)).await.unwrap();
     let observed = &document["observed"];
     assert_eq!(observed["codec"], probed.codec);
     assert_eq!(
@@ -84,7 +84,7 @@ async fn what_cannot_be_run_says_what_to_do_and_ends_with_2() {
     };
     check(&["rtsp://admin:geheim@127.0.0.1/cam"], "SHARPEYES_PASSWORD").await;
     check(&["http://127.0.0.1/cam"], "rtsp://").await;
-    check(&["rtsps://127.0.0.1/cam"], "rtsps").await;
+    check(&["rtsps://127.0.0.1/cam", "--trust", "me"], "--trust me").await;
     check(&["rtsp://127.0.0.1/cam", "--user", "admin"], "set SHARPEYES_PASSWORD").await;
     check(&["rtsp://127.0.0.1/cam", "--window", "0"], "--window 0").await;
     check(&["--point", "23052100001320000001", "--config", "/nowhere.toml"], "/nowhere.toml").await;

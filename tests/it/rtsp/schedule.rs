@@ -1,17 +1,20 @@
 //! The scheduler at work: fake and foreign servers, real time.
 
-use super::fake::{Answer, Counts, Fake, Script};
+use super::fake::{Answer, Counts, Fake, GROUP, Media, Script};
 use super::faults::wait_until;
 use super::foreign::{Server, free_port};
 use super::look::admin;
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Deadlines, Settings, Watch};
+use sharpeyes::domain::key_frame::Candidate;
 use sharpeyes::domain::schedule::spread;
 use sharpeyes::domain::{
-    Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, WatchMode,
+    Cause, Codec, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, Trust,
+    WatchMode,
 };
 use sharpeyes::ingest::{
-    Credential, Hold, Holds, LinkBudget, SchedulerInputs, SchedulerStatus, Target, TargetSet,
+    Credential, Hold, Holds, LinkBudget, Puller, SchedulerInputs, SchedulerStatus, Tap, Target, TargetSet,
+    Transports,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +28,7 @@ const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-fn settings() -> Watch {
+pub(super) fn settings() -> Watch {
     let default = Settings::default().watch;
     Watch {
         period: millis(2_000),
@@ -40,7 +43,7 @@ fn settings() -> Watch {
     }
 }
 
-fn code(index: usize) -> PointCode {
+pub(super) fn code(index: usize) -> PointCode {
     format!("230521000013{index:08}").parse().unwrap()
 }
 
@@ -48,38 +51,54 @@ fn link(name: &str) -> LinkCode {
     name.parse().unwrap()
 }
 
-fn target(index: usize, url: &str, watch: WatchMode) -> Target {
+pub(super) fn target(index: usize, url: &str, watch: WatchMode) -> Target {
     Target {
         point: code(index),
         class: PointClass::Two,
         watch,
         stream: Some(url.parse().unwrap()),
         main_stream: None,
+        trust: Trust::Authority,
         credential: None,
         path: vec![link("uplink")],
         needs: vec![link("uplink")],
     }
 }
 
-fn set(targets: impl IntoIterator<Item = Target>) -> Arc<TargetSet> {
+pub(super) fn set(targets: impl IntoIterator<Item = Target>) -> Arc<TargetSet> {
     let targets = targets.into_iter().map(|target| (target.point, Arc::new(target))).collect();
     let budget = LinkBudget { kbps: Some(1_000_000), sessions: Some(1_000) };
     Arc::new(TargetSet { targets, budgets: [(link("uplink"), budget)].into() })
 }
 
 /// A running scheduler.
-struct Watching {
-    targets: watch::Sender<Arc<TargetSet>>,
+pub(super) struct Watching {
+    pub(super) targets: watch::Sender<Arc<TargetSet>>,
     orders: mpsc::Sender<Order>,
     findings: mpsc::Receiver<Finding>,
     status: watch::Receiver<SchedulerStatus>,
     holds: Holds,
+    pub(super) transports: Transports,
     cancel: CancellationToken,
     task: JoinSet<()>,
 }
 
 impl Watching {
     fn start(settings: Watch, targets: Arc<TargetSet>) -> Self {
+        Self::start_tapped(settings, targets, None)
+    }
+
+    fn start_tapped(settings: Watch, targets: Arc<TargetSet>, tap: Option<Tap>) -> Self {
+        Self::start_with(settings, targets, tap, Transports::default(), None)
+    }
+
+    pub(super) fn start_with(
+        settings: Watch,
+        targets: Arc<TargetSet>,
+        tap: Option<Tap>,
+        transports: Transports,
+        puller: Option<Puller>,
+    ) -> Self {
         let (targets, targets_rx) = watch::channel(targets);
         let (orders, orders_rx) = mpsc::channel(16);
         let (findings_tx, findings) = mpsc::channel(64);
@@ -92,21 +111,26 @@ impl Watching {
             health: Settings::default().health,
             clock: Clock::system(),
             holds: holds.clone(),
+            tap,
+            transports: transports.clone(),
+            puller,
         };
         let mut task = JoinSet::new();
         task.spawn(sharpeyes::ingest::scheduler::run(inputs, findings_tx, status_tx, cancel.clone()));
-        Self { targets, orders, findings, status, holds, cancel, task }
+        Self { targets, orders, findings, status, holds, transports, cancel, task }
     }
 
-    async fn next(&mut self) -> Observation {
+    pub(super) async fn next(&mut self) -> Observation {
         match timeout(Duration::from_secs(15), self.findings.recv()).await.unwrap().unwrap() {
             Finding::Look(observation) => *observation,
-            Finding::Link(_) => panic!("the scheduler probes no link"),
+            other @ (Finding::Link(_) | Finding::Picture(_)) => {
+                panic!("the scheduler looks at points: {other:?}")
+            }
         }
     }
 
     /// The next look that passes the filter.
-    async fn next_where(&mut self, filter: impl Fn(&Observation) -> bool) -> Observation {
+    pub(super) async fn next_where(&mut self, filter: impl Fn(&Observation) -> bool) -> Observation {
         loop {
             let observation = self.next().await;
             if filter(&observation) {
@@ -119,7 +143,7 @@ impl Watching {
         self.holds.list(tokio::time::Instant::now(), Clock::system().now())
     }
 
-    async fn stop(mut self) -> Duration {
+    pub(super) async fn stop(mut self) -> Duration {
         let began = Instant::now();
         self.cancel.cancel();
         self.task.join_next().await.unwrap().unwrap();
@@ -127,11 +151,11 @@ impl Watching {
     }
 }
 
-fn is_video(observation: &Observation) -> bool {
+pub(super) fn is_video(observation: &Observation) -> bool {
     matches!(observation.outcome, Outcome::Video(_))
 }
 
-fn cause(observation: &Observation) -> Option<Cause> {
+pub(super) fn cause(observation: &Observation) -> Option<Cause> {
     match &observation.outcome {
         Outcome::Failed(failure) => Some(failure.cause.clone()),
         Outcome::NotLooked(cause) => Some(cause.clone()),
@@ -193,6 +217,43 @@ async fn a_kept_session_reports_windows_and_is_torn_down_at_shutdown() {
     for fake in &fakes {
         assert_eq!((Counts::of(&fake.counts.teardowns), Counts::of(&fake.counts.playing)), (1, 0));
     }
+}
+
+/// The key frames that a kept session of a camera with this script offers within so many of its windows.
+async fn offered(script: Script, windows: usize) -> Vec<Candidate> {
+    let fake = Fake::start(script).await;
+    let (candidates, mut offers) = mpsc::channel(64);
+    let tap = Tap { candidates, broken: mpsc::channel(1).0, pause: millis(250) };
+    let targets = set([target(1, &fake.url("cam"), WatchMode::Continuous)]);
+    let mut watching = Watching::start_tapped(settings(), targets, Some(tap));
+    for _ in 0..windows {
+        watching.next().await;
+    }
+    watching.stop().await;
+    std::iter::from_fn(|| offers.try_recv().ok()).collect()
+}
+
+#[tokio::test]
+async fn a_session_offers_whole_key_frames_with_the_described_parameters() {
+    let candidates = offered(Script::default(), 4).await;
+    // A key frame comes every 100 ms, and a window has 300 ms.
+    assert!((3..=6).contains(&candidates.len()), "{candidates:?}");
+    for Candidate { point, class, frame, .. } in candidates {
+        assert_eq!((point, class, frame.codec), (code(1), PointClass::Two, Codec::H264));
+        assert_eq!(frame.size, Some(super::fake::SIZE));
+        assert!(frame.bytes.starts_with(&[0, 0, 0, 1, 0x67]), "{:02x?}", &frame.bytes[..8]);
+        // Two parameter sets of 25 and 4 bytes and a slice of 900, each behind a start code.
+        assert_eq!(frame.bytes.len(), 25 + 4 + 900 + 3 * 4);
+    }
+}
+
+#[tokio::test]
+async fn a_session_never_offers_a_key_frame_next_to_a_gap() {
+    // The picture before every key frame is lost.
+    let media = Media { lose_every: GROUP, ..Script::default().media };
+    let candidates = offered(Script { media, ..Script::default() }, 3).await;
+    // The first one has nothing before it.
+    assert!(candidates.len() <= 1, "{candidates:?}");
 }
 
 #[tokio::test]
@@ -426,11 +487,8 @@ async fn a_killed_server_is_refused_and_a_restarted_one_is_good_again() {
 
 #[tokio::test]
 async fn a_point_that_cannot_be_pulled_is_said_to_be_so() {
-    let mut encrypted = target(1, "rtsps://127.0.0.1/cam", WatchMode::Patrol);
-    let mut watching = Watching::start(settings(), set([encrypted.clone()]));
-    assert_eq!(cause(&watching.next().await), Some(Cause::NotWatchable));
-    encrypted.stream = None;
-    watching.targets.send(set([encrypted])).unwrap();
+    let nowhere = Target { stream: None, ..target(1, "rtsp://127.0.0.1/cam", WatchMode::Patrol) };
+    let mut watching = Watching::start(settings(), set([nowhere]));
     assert_eq!(cause(&watching.next().await), Some(Cause::NotWatchable));
     watching.stop().await;
 }

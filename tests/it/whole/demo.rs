@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// From the command to the console; the clips may have to be encoded.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_secs(600);
 /// From Ctrl-C to the end: the service's 10 s, then the fleet's.
 const STOP: Duration = Duration::from_secs(20);
 
