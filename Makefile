@@ -34,8 +34,12 @@ test-api: ## every operation of the served API under schemathesis, which it inst
 	@deploy/packages.sh test
 	tests/schemathesis.sh
 
-bench: ## what the whole service costs, beside a TCP sink, ffmpeg, rtspsrc and ffprobe; about 12 minutes, on an idle machine
+CAMERAS ?= 25
+bench: ## what the whole service costs, beside ffmpeg and others, and which faults of pictures it finds; CAMERAS=500 measures 1080p in full
 	@deploy/packages.sh bench
+	$(CARGO) bench --locked --all-features --bench decode
+	$(CARGO) bench --locked --all-features --bench picture -- size 640
+	$(CARGO) bench --locked --all-features --bench picture -- size 1920 cameras $(CAMERAS)
 	$(CARGO) bench --locked --all-features --bench metrics
 	$(CARGO) bench --locked --all-features --bench store
 	$(CARGO) bench --locked --all-features --bench province
