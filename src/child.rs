@@ -11,10 +11,30 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities};
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::Command;
 
 /// Environment of a child: no registry, no code made at run time, one pool of memory. Nothing else is handed down.
-pub const ENVIRONMENT: [(&str, &str); 3] =
+const ENVIRONMENT: [(&str, &str); 3] =
     [("GST_REGISTRY_DISABLE", "yes"), ("ORC_CODE", "backup"), ("MALLOC_ARENA_MAX", "1")];
+
+/// The command that starts `program` as the child `word`: it talks through its pipes, inherits nothing, and stands nowhere.
+pub fn command(program: &Path, word: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg0("sharpeyes")
+        .arg(word)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A child that was taken over shall not write into our log.
+        .stderr(Stdio::null())
+        // Ctrl-C at a terminal goes to the whole group: we end our children ourselves.
+        .process_group(0);
+    command
+}
 
 /// Why GStreamer cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ pub mod child;
 mod protocol;
 mod source;
 
+use crate::child::command;
 use crate::domain::{Transport, Trust};
 use crate::ingest::credential::Credential;
 use crate::ingest::host::Host;
@@ -19,11 +20,10 @@ use protocol::{Carrier, LoginWords, Request, TrustWords};
 pub(super) use protocol::{Description, Frame, Goal, Word};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -105,19 +105,7 @@ impl Puller {
     }
 
     fn spawn(&self, host: &Arc<Host>, turn: OwnedSemaphorePermit) -> Result<Pull, NoPuller> {
-        let spawned = Command::new(&self.program)
-            .arg0("sharpeyes")
-            .arg("pull")
-            .env_clear()
-            .envs(crate::child::ENVIRONMENT)
-            .envs(child::ENVIRONMENT)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            // Ctrl-C at a terminal goes to the whole group: we end our pullers ourselves.
-            .process_group(0)
-            .spawn();
+        let spawned = command(&self.program, "pull").envs(child::ENVIRONMENT).spawn();
         let mut process = spawned.map_err(|error| {
             NoPuller::Unavailable(format!("cannot start {}: {error}", self.program.display()))
         })?;

@@ -6,10 +6,9 @@ use crate::domain::key_frame::KeyFrame;
 use crate::picture::protocol::{Hello, LARGEST_REPLY, Reply, Request, StillRequest, frame_of, length_of};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
 /// Longest time from the start of a process to its word that it is ready: it loads and builds everything in 0.1 s on an
@@ -71,21 +70,7 @@ impl Worker {
     /// Starts `program decode` and waits until it is confined and ready.
     pub async fn start(program: &Path) -> Result<Self, StartError> {
         let failed = |source| StartError::Run { program: program.to_owned(), source };
-        let mut process = Command::new(program)
-            .arg0("sharpeyes")
-            .arg("decode")
-            .env_clear()
-            .envs(child::ENVIRONMENT)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A decoder that was taken over shall not write into our log.
-            .stderr(Stdio::null())
-            // Ctrl-C at a terminal goes to the whole group: the parent ends its decoders itself.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
+        let mut process = child::command(program, "decode").kill_on_drop(true).spawn().map_err(failed)?;
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(StartError::NotReady);
         };

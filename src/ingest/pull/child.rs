@@ -26,7 +26,7 @@ const PLUGINS: [&str; 6] = [
     "libgstudp.so",
 ];
 
-/// No proxies, no desktop settings: GLib would look for modules and load what it finds. Beside `child::ENVIRONMENT`.
+/// No proxies, no desktop settings: GLib would look for modules and load what it finds. Beside what every child is given.
 pub(super) const ENVIRONMENT: [(&str, &str); 3] =
     [("GIO_USE_PROXY_RESOLVER", "dummy"), ("GIO_USE_VFS", "local"), ("GSETTINGS_BACKEND", "memory")];
 
