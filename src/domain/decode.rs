@@ -14,7 +14,7 @@ pub use queue::{Offer, Queue, Urgency};
 pub use suspect::Suspects;
 
 use crate::domain::key_frame::Candidate;
-use crate::domain::picture::{Damage, Picture, StreamFacts};
+use crate::domain::picture::{Areas, Damage, Features, Picture, Shot, StreamFacts};
 use crate::domain::{PointClass, PointCode, Timestamp};
 use std::fmt;
 use std::time::Duration;
@@ -102,6 +102,15 @@ impl Decoding {
             Ok(decoded) if decoded.complaints == 0 => Ok(decoded),
             Ok(_) | Err(_) => Err(Damage::NotDecoded),
         }
+    }
+
+    /// What a judge is told of it: the features outside of what a person left out, and what packets and decoder tell.
+    pub fn seen(&self, areas: &Areas) -> (Shot, StreamFacts) {
+        let (shot, broken) = match self.sound() {
+            Ok(decoded) => (Shot::Seen(Box::new(Features::of(&decoded.picture, areas))), 0.0),
+            Err(damage) => (Shot::Damaged(damage), 1.0),
+        };
+        (shot, StreamFacts { broken_over_decoded: Some(broken), ..self.facts })
     }
 }
 

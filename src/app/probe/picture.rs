@@ -5,9 +5,7 @@ use crate::config::Settings;
 use crate::domain::decode::Decoding;
 use crate::domain::key_frame::Candidate;
 use crate::domain::picture::diagnosis::{Circumstances, PictureLook};
-use crate::domain::picture::{
-    Baselines, Damage, Diagnosis, Features, Framing, Grade, ItemSet, Shot, StreamFacts,
-};
+use crate::domain::picture::{Baselines, Diagnosis, Framing, Grade, ItemSet};
 use crate::domain::{PointCode, Timestamp};
 use crate::health::examiner::sky_over;
 use crate::picture::{Ask, Worker};
@@ -93,13 +91,7 @@ pub(super) async fn check(
 }
 
 fn judged(decoding: &Decoding, known: Known, settings: &Settings) -> PictureDocument {
-    let (size, shot, broken) = match decoding.sound() {
-        Ok(decoded) => {
-            let features = Features::of(&decoded.picture, &known.framing.areas);
-            (Some(features.size), Shot::Seen(Box::new(features)), 0.0)
-        }
-        Err(damage @ (Damage::NotDecoded | Damage::PacketsLost)) => (None, Shot::Damaged(damage), 1.0),
-    };
+    let (shot, facts) = decoding.seen(&known.framing.areas);
     let at: Timestamp = decoding.taken;
     let mask = known.framing.areas.mask();
     let around = Circumstances {
@@ -109,7 +101,6 @@ fn judged(decoding: &Decoding, known: Known, settings: &Settings) -> PictureDocu
         waived: ItemSet::default(),
     };
     let mut diagnosis = known.diagnosis.unwrap_or_else(|| Diagnosis::new(Baselines::new(at)));
-    let facts = StreamFacts { broken_over_decoded: Some(broken), ..decoding.facts };
     diagnosis.observe(PictureLook { at, shot, facts }, &around);
     let items = diagnosis.statuses().map(|(item, status)| {
         let newest = status.newest;
@@ -125,6 +116,6 @@ fn judged(decoding: &Decoding, known: Known, settings: &Settings) -> PictureDocu
             threshold: newest.threshold,
         }
     });
-    let (width, height) = size.unzip();
+    let (width, height) = decoding.sound().ok().map(|decoded| decoded.picture.size()).unzip();
     PictureDocument { width, height, missing: None, items: items.collect() }
 }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::domain::decode::{Decoding, Wish};
 use crate::domain::key_frame::BrokenFrame;
 use crate::domain::picture::diagnosis::Unacceptable;
-use crate::domain::picture::{Areas, Damage, Features, Framings, Shot, StillNote, StreamFacts};
+use crate::domain::picture::{Areas, Damage, Framings, Shot, StillNote, StreamFacts};
 use crate::domain::{Finding, Inventory, PointCode, Timestamp, Transition};
 use crate::health::snapshot::Snapshot;
 use crate::picture::{Shelf, ShelfBudget, ShelfError, Still};
@@ -258,11 +258,7 @@ fn look_at(
     shelf: &Shelf,
     framings: &watch::Receiver<Arc<Framings>>,
 ) -> Examined {
-    let Decoding { point, taken, facts, .. } = decoding;
-    let (shot, broken) = match decoding.sound() {
-        Ok(decoded) => (Shot::Seen(Box::new(Features::of(&decoded.picture, areas))), 0.0),
-        Err(damage @ (Damage::NotDecoded | Damage::PacketsLost)) => (Shot::Damaged(damage), 1.0),
-    };
+    let (shot, facts) = decoding.seen(areas);
     let still = decoding.sound().ok().and_then(|decoded| decoded.still.as_deref());
     let still = still.map(|jpeg| keep_still(decoding, jpeg, shelf, framings)).and_then(|kept| {
         kept.unwrap_or_else(|error| {
@@ -270,8 +266,7 @@ fn look_at(
             None
         })
     });
-    let facts = StreamFacts { broken_over_decoded: Some(broken), ..*facts };
-    Examined { point: *point, taken: *taken, shot, facts, still }
+    Examined { point: decoding.point, taken: decoding.taken, shot, facts, still }
 }
 
 /// Keeps a still; not one that was painted over before another mask was set. Whoever sets one removes what is kept by then, so
