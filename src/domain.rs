@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod bits;
 pub mod budget;
 pub mod calendar;
 pub mod cause;

@@ -15,6 +15,7 @@ mod protocol;
 mod scan;
 pub mod shelf;
 mod shrink;
+mod slices;
 mod worker;
 
 pub use pool::{PoolInputs, PoolStatus};

@@ -96,7 +96,7 @@ fn visit_aggregate<'a>(
 }
 
 /// The units between start codes. No unit ends with a zero byte (H.264 7.4.1): those belong to the start code behind it.
-pub(in crate::domain) fn annex_b_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn annex_b_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = stream;
     std::iter::from_fn(move || {
         let start = find_start_code(rest)? + 3;

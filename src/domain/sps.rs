@@ -1,6 +1,7 @@
 //! Picture size from sequence parameter sets, for streams whose parameter sets come only in band.
 
 use crate::domain::Codec;
+use crate::domain::bits::{Bits, without_emulation_prevention};
 
 /// Width and height of the shown picture, in pixels, from a sequence parameter set with its NAL header.
 pub fn size_of(codec: Codec, unit: &[u8]) -> Option<(u32, u32)> {
@@ -102,7 +103,8 @@ fn h265_size(body: &[u8]) -> Option<(u32, u32)> {
     cropped(&mut bits, size, chroma_step(chroma_format))
 }
 
-fn skip_profile_tier_level(bits: &mut Bits<'_>, max_sub_layers: u32) -> Option<()> {
+/// Rec. ITU-T H.265 7.3.3.
+pub fn skip_profile_tier_level(bits: &mut Bits<'_>, max_sub_layers: u32) -> Option<()> {
     bits.skip(88 + 8)?;
     let mut present = Vec::new();
     for _ in 0..max_sub_layers {
@@ -137,66 +139,6 @@ fn cropped(bits: &mut Bits<'_>, size: (u32, u32), step: (u32, u32)) -> Option<(u
         height = height.checked_sub(top.checked_add(bottom)?.checked_mul(step.1)?)?;
     }
     (width > 0 && height > 0).then_some((width, height))
-}
-
-/// Drops the byte 3 of every 00 00 03.
-fn without_emulation_prevention(unit: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(unit.len());
-    let mut zeros = 0;
-    for byte in unit {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        body.push(*byte);
-    }
-    body
-}
-
-/// Reads bits, most significant first.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Bits<'a> {
-    const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut value: u32 = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.at / 8)?;
-            let bit = (byte >> (7 - self.at % 8)) & 1;
-            value = (value << 1) | u32::from(bit);
-            self.at += 1;
-        }
-        Some(value)
-    }
-
-    fn skip(&mut self, count: u32) -> Option<()> {
-        self.at = self.at.checked_add(usize::try_from(count).ok()?)?;
-        (self.at <= self.bytes.len().checked_mul(8)?).then_some(())
-    }
-
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let rest = self.take(zeros)?;
-        (1_u32 << zeros).checked_add(rest)?.checked_sub(1)
-    }
-
-    fn signed_exp_golomb(&mut self) -> Option<i64> {
-        let code = i64::from(self.exp_golomb()?);
-        Some(if code % 2 == 0 { -code / 2 } else { (code + 1) / 2 })
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::picture::layout::{Form, Planes};
 use crate::picture::protocol::Request;
 use crate::picture::scan;
 use crate::picture::shrink::{Range, shrink};
+use crate::picture::slices;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -81,8 +82,12 @@ impl Decoders {
         let planes = raw.planes().ok_or(DecodeFailure::NoPicture)?;
         let picture = shrink(&planes, raw.range, raw.size).ok_or(DecodeFailure::NoPicture)?;
         let still = request.still.as_ref().and_then(|wanted| self.stills.make(&planes, raw.range, wanted));
-        // The decoder of Motion JPEG never complains.
-        let is_broken = request.codec == Codec::Mjpeg && !scan::is_whole(request.frame);
+        // The decoder of Motion JPEG never complains, that of H.265 seldom.
+        let is_broken = match request.codec {
+            Codec::H264 => false,
+            Codec::H265 => !slices::is_whole(request.frame),
+            Codec::Mjpeg => !scan::is_whole(request.frame),
+        };
         let complaints = self.complaints.count().saturating_add(errors).saturating_add(is_broken.into());
         let cost = cpu_time().saturating_sub(began);
         Ok(Box::new(DecodedPicture { picture, complaints, cost, still }))

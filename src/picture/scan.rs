@@ -2,7 +2,8 @@
 //!
 //! A key frame of Motion JPEG that lost bytes on its way through the camera decodes all the same: `jpegdec` says nothing, and
 //! `avdec_mjpeg` only where no code fits (of a hundred scans with 40 bytes overwritten it noticed 59). So the codes are counted
-//! here: they must make the blocks that the header promises, and use up the scan.
+//! here: they must make the blocks that the header promises, and use up the scan; and no block may be darker or brighter than
+//! any picture, as blocks become behind a difference that is wrong.
 
 /// The Huffman tables of a file without any (ITU-T T.81 K.3 to K.6): how many codes each length has, and the symbols.
 const DC_LUMA: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
@@ -37,6 +38,8 @@ const AC_CHROMA_SYMBOLS: [u8; 162] = [
 
 /// Coefficients of a block.
 const BLOCK: usize = 64;
+/// The mean of a block of 8-bit samples, as the transform has it, is not beyond this (T.81 A.3.3).
+const LARGEST_MEAN: i32 = 1024;
 /// Longest codes for the difference of a mean, and for a coefficient, of 8-bit samples.
 const LARGEST_DC: u8 = 11;
 const LARGEST_AC: u8 = 10;
@@ -62,14 +65,33 @@ struct Layout {
     groups: u32,
     /// Groups between two restart markers; 0 for none.
     restart_interval: u32,
-    /// The blocks of a group, each with its tables.
-    blocks: Vec<(usize, usize)>,
+    /// The blocks of a group.
+    blocks: Vec<Block>,
+    /// The steps of the means, by the number of their table.
+    steps: [Option<i32>; 4],
     /// By their number: those for the mean of a block, and those for the rest.
     tables: [[Option<Codes>; 4]; 2],
 }
 
-/// A component of the picture: its number, how many blocks of it a group has across and down.
-type Component = (u8, u32, u32);
+/// A block of a group.
+#[derive(Clone, Copy)]
+struct Block {
+    /// The place of its component, and the number of that one's quantiser.
+    component: usize,
+    quantiser: usize,
+    /// Those of its tables: for its mean, and for the rest.
+    mean: usize,
+    others: usize,
+}
+
+/// A component of the picture.
+struct Component {
+    number: u8,
+    /// How many blocks of it a group has across and down.
+    across: u32,
+    down: u32,
+    quantiser: usize,
+}
 
 fn read_header(file: &[u8]) -> Option<Header<'_>> {
     let mut rest = file.strip_prefix(&[0xff, 0xd8])?;
@@ -78,7 +100,7 @@ fn read_header(file: &[u8]) -> Option<Header<'_>> {
         [standard(&DC_LUMA, &DC_SYMBOLS), standard(&DC_CHROMA, &DC_SYMBOLS), None, None],
         [standard(&AC_LUMA, &AC_LUMA_SYMBOLS), standard(&AC_CHROMA, &AC_CHROMA_SYMBOLS), None, None],
     ];
-    let (mut frame, mut restart_interval) = (None, 0);
+    let (mut frame, mut restart_interval, mut steps) = (None, 0, [None; 4]);
     loop {
         let ([0xff, marker, high, low], behind) = rest.split_first_chunk::<4>()? else { return None };
         let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
@@ -88,12 +110,13 @@ fn read_header(file: &[u8]) -> Option<Header<'_>> {
             0xc0 | 0xc1 => frame = Some(read_frame(segment)?),
             0xc2..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcf => return Some(Header::Other),
             0xc4 => read_tables(segment, &mut tables)?,
+            0xdb => read_steps(segment, &mut steps)?,
             0xdd => restart_interval = u16::from_be_bytes(*segment.first_chunk()?).into(),
             0xda => {
                 let (size, components) = frame?;
                 let Some(blocks) = read_scan(segment, &components)? else { return Some(Header::Other) };
                 let groups = groups_of(size, &components)?;
-                let layout = Layout { groups, restart_interval, blocks, tables };
+                let layout = Layout { groups, restart_interval, blocks, steps, tables };
                 return Some(Header::Baseline(Box::new(layout), rest));
             }
             _ => {}
@@ -105,9 +128,10 @@ fn read_frame(segment: &[u8]) -> Option<((u32, u32), Vec<Component>)> {
     let ([8, high, low, wide, narrow, count], rest) = segment.split_first_chunk::<6>()? else { return None };
     let size = (u16::from_be_bytes([*wide, *narrow]).into(), u16::from_be_bytes([*high, *low]).into());
     let components = rest.chunks_exact(3).take(usize::from(*count)).map(|component| match component {
-        [number, sampling, _table] => {
+        [number, sampling, quantiser] => {
             let (across, down) = (u32::from(sampling >> 4), u32::from(sampling & 15));
-            ((1..=4).contains(&across) && (1..=4).contains(&down)).then_some((*number, across, down))
+            let component = Component { number: *number, across, down, quantiser: usize::from(*quantiser) };
+            ((1..=4).contains(&across) && (1..=4).contains(&down)).then_some(component)
         }
         _ => None,
     });
@@ -126,18 +150,33 @@ fn read_tables(mut segment: &[u8], tables: &mut [[Option<Codes>; 4]; 2]) -> Opti
     Some(())
 }
 
-/// The tables of each block of a group; nothing when the scan is not the only one.
-fn read_scan(segment: &[u8], components: &[Component]) -> Option<Option<Vec<(usize, usize)>>> {
+/// The steps of the means: the first of each table.
+fn read_steps(mut segment: &[u8], steps: &mut [Option<i32>; 4]) -> Option<()> {
+    while let Some((place, rest)) = segment.split_first() {
+        let (step, length) = match (place >> 4, rest) {
+            (0, [step, ..]) => (i32::from(*step), 64),
+            (1, [high, low, ..]) => (i32::from(u16::from_be_bytes([*high, *low])), 128),
+            _ => return None,
+        };
+        *steps.get_mut(usize::from(place & 15))? = Some(step);
+        segment = rest.split_at_checked(length)?.1;
+    }
+    Some(())
+}
+
+/// The blocks of a group; nothing when the scan is not the only one.
+fn read_scan(segment: &[u8], components: &[Component]) -> Option<Option<Vec<Block>>> {
     let (count, rest) = segment.split_first()?;
     if usize::from(*count) != components.len() {
         return Some(None);
     }
     let mut blocks = Vec::new();
-    for (named, (number, across, down)) in rest.chunks_exact(2).zip(components) {
-        let [own, selector] = named else { return None };
-        let of_group = if components.len() == 1 { 1 } else { usize::try_from(across * down).ok()? };
-        let tables = (usize::from(selector >> 4), usize::from(selector & 15));
-        (own == number).then(|| blocks.extend(std::iter::repeat_n(tables, of_group)))?;
+    for ((named, of), component) in rest.chunks_exact(2).zip(components).zip(0..) {
+        let [number, selector] = named else { return None };
+        let of_group = if components.len() == 1 { 1 } else { usize::try_from(of.across * of.down).ok()? };
+        let (mean, others) = (usize::from(selector >> 4), usize::from(selector & 15));
+        let block = Block { component, quantiser: of.quantiser, mean, others };
+        (*number == of.number).then(|| blocks.extend(std::iter::repeat_n(block, of_group)))?;
     }
     Some(Some(blocks))
 }
@@ -145,7 +184,8 @@ fn read_scan(segment: &[u8], components: &[Component]) -> Option<Option<Vec<(usi
 /// A picture of one component has groups of one block.
 fn groups_of((width, height): (u32, u32), components: &[Component]) -> Option<u32> {
     let most = |of: fn(&Component) -> u32| components.iter().map(of).max();
-    let (across, down) = if components.len() == 1 { (1, 1) } else { (most(|it| it.1)?, most(|it| it.2)?) };
+    let (across, down) =
+        if components.len() == 1 { (1, 1) } else { (most(|it| it.across)?, most(|it| it.down)?) };
     width.div_ceil(8 * across).checked_mul(height.div_ceil(8 * down))
 }
 
@@ -153,26 +193,44 @@ impl Layout {
     /// Reads all groups; `None` when the scan is not what they make.
     fn holds(&self, scan: &[u8]) -> Option<()> {
         let mut bits = Bits { rest: scan, held: 0, count: 0 };
+        let mut means = [0_i32; 256];
         for group in 0..self.groups {
             if group > 0 && self.restart_interval > 0 && group.is_multiple_of(self.restart_interval) {
                 bits.restart()?;
+                means.fill(0);
             }
-            for (mean, others) in &self.blocks {
-                let [means, other_tables] = &self.tables;
-                let (mean, others) = (means.get(*mean)?.as_ref()?, other_tables.get(*others)?.as_ref()?);
-                read_block(&mut bits, mean, others)?;
+            for block in &self.blocks {
+                let [of_means, of_others] = &self.tables;
+                let codes = of_means.get(block.mean)?.as_ref()?;
+                let mean = means.get_mut(block.component)?;
+                *mean += read_difference(&mut bits, codes)?;
+                // A file without the table is one that leaves it to a convention: nothing is known of its steps.
+                if let Some(step) = self.steps.get(block.quantiser)? {
+                    (mean.checked_mul(*step)?.abs() <= LARGEST_MEAN + step).then_some(())?;
+                }
+                skip_others(&mut bits, of_others.get(block.others)?.as_ref()?)?;
             }
         }
         bits.end()
     }
 }
 
-fn read_block(bits: &mut Bits<'_>, mean: &Codes, others: &Codes) -> Option<()> {
-    let length = mean.next(bits).filter(|length| *length <= LARGEST_DC)?;
+/// By how much the mean of a block differs from that of the one before (T.81 F.2.2.1).
+fn read_difference(bits: &mut Bits<'_>, codes: &Codes) -> Option<i32> {
+    let length = codes.next(bits).filter(|length| *length <= LARGEST_DC)?;
+    if length == 0 {
+        return Some(0);
+    }
+    let value = i32::try_from(bits.ahead() >> (16 - u32::from(length))).ok()?;
     bits.skip(length.into())?;
+    let is_negative = value >> (length - 1) == 0;
+    Some(if is_negative { value - (1 << length) + 1 } else { value })
+}
+
+fn skip_others(bits: &mut Bits<'_>, codes: &Codes) -> Option<()> {
     let mut at = 1;
     while at < BLOCK {
-        let symbol = others.next(bits)?;
+        let symbol = codes.next(bits)?;
         let (zeros, length) = (usize::from(symbol >> 4), symbol & 15);
         match (zeros, length) {
             // What is left of the block is zero.
@@ -307,6 +365,16 @@ mod tests {
         .concat()
     }
 
+    fn file_of_one_plane((width, height): (u8, u8), scan: &[u8]) -> Vec<u8> {
+        [
+            &[0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, height, 0, width, 1, 1, 0x11, 0][..],
+            &[0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0],
+            scan,
+            &[0xff, 0xd9],
+        ]
+        .concat()
+    }
+
     /// A grey group: four times mean 00 and end 1010, two times mean 00 and end 00.
     const GREY: [u8; 4] = [0x28, 0xa2, 0x8a, 0x00];
 
@@ -324,6 +392,20 @@ mod tests {
         check((16, 16), 0, &[&GREY[..], &[0xff, 0, 0, 0]].concat(), true);
         // No code consists of ones.
         check((16, 16), 0, &[0xff, 0, 0xff, 0], false);
+    }
+
+    #[test]
+    fn no_block_is_brighter_than_any_picture() {
+        // The mean differs by 255 (code 111110, then eight ones), and the block ends (1010).
+        let bright = [0b1111_1011, 0b1111_1110, 0b1011_1111];
+        let quantised = |step: u8| {
+            let grey =
+                |file: Vec<u8>| [&file[..2], &[0xff, 0xdb, 0, 67, 0][..], &[step; 64], &file[2..]].concat();
+            grey(file_of_one_plane((8, 8), &bright))
+        };
+        assert!(is_whole(&quantised(4)), "1020");
+        assert!(!is_whole(&quantised(5)), "1275");
+        assert!(is_whole(&file_of_one_plane((8, 8), &bright)), "a convention");
     }
 
     #[test]

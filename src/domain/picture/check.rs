@@ -427,7 +427,7 @@ impl<'a> View<'a> {
     fn noise(&self, rule: &Rule) -> Checked {
         let night = self.context.baselines.night_noise().ok_or(Skip::Learning)?;
         // Grass and gravel pass for noise, so that a scene has some by nature.
-        let usual = self.view.map_or(0.0, |baseline| baseline.detail.noise);
+        let usual = self.view?.detail.noise;
         let noise = self.features.detail.noise;
         let more = (noise * noise - usual * usual).max(0.0).sqrt();
         Ok(Reading::above(more / night.max(LEAST_NIGHT_NOISE), rule))

@@ -1,0 +1,120 @@
+use super::*;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use proptest::prelude::{any, prop, proptest};
+use proptest::sample::Index;
+
+/// Key frames of x265 with these options; the first and the later ones.
+fn encode((width, height): (u32, u32), options: &str) -> Vec<Vec<u8>> {
+    gst::init().unwrap();
+    let text = format!(
+        "videotestsrc pattern=smpte num-buffers=9 ! video/x-raw,format=I420,width={width},height={height} \
+         ! x265enc speed-preset=superfast option-string=repeat-headers=1:log-level=none:{options} \
+         ! h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au \
+         ! appsink name=out sync=false"
+    );
+    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let sink = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let samples = std::iter::from_fn(|| sink.pull_sample().ok());
+    let whole = samples.filter(|it| !it.buffer().unwrap().flags().contains(gst::BufferFlags::DELTA_UNIT));
+    let frames = whole.map(|sample| sample.buffer().unwrap().map_readable().unwrap().to_vec()).collect();
+    pipeline.set_state(gst::State::Null).unwrap();
+    frames
+}
+
+/// Bytes before the data of the first slice, at most.
+fn first_slice(frame: &[u8]) -> usize {
+    let is_slice = |window: &[u8]| window[..3] == [0, 0, 1] && matches!(window[3] >> 1, 16..=21);
+    frame.windows(4).position(is_slice).unwrap() + 16
+}
+
+#[test]
+fn whole_pictures_are_whole_in_every_way_of_coding() {
+    let check = |size, options: &str| {
+        let frames = encode(size, options);
+        assert!(!frames.is_empty(), "{options}");
+        for (number, frame) in frames.iter().enumerate() {
+            assert_eq!(read(frame), Ok(()), "{options}, key frame {number} of {}", frames.len());
+        }
+    };
+    check((640, 360), "keyint=250");
+    check((640, 360), "keyint=1");
+    // Pictures that later ones shown before them refer across, with a set of references in their headers.
+    check((352, 288), "keyint=4:min-keyint=4:bframes=2:open-gop=1:scenecut=0");
+    check((352, 288), "keyint=4:min-keyint=4:bframes=2:open-gop=0:scenecut=0");
+    check((352, 288), "wpp=0");
+    check((352, 288), "slices=3");
+    check((200, 136), "ctu=16:max-tu-size=16");
+    check((200, 136), "ctu=32:min-cu-size=16");
+    check((352, 288), "tskip=1:qp=12");
+    check((352, 288), "qp=1");
+    check((352, 288), "qp=51");
+    check((352, 288), "sao=0:signhide=0:deblock=0");
+    check((352, 288), "deblock=2,2:strong-intra-smoothing=0:constrained-intra=1");
+    check((352, 288), "lossless=1");
+    check((352, 288), "cu-lossless=1:rd=4:qp=8");
+    check((352, 288), "tu-intra-depth=4:tu-inter-depth=4");
+    check((352, 288), "aq-mode=3:qg-size=16:bitrate=300");
+    check((352, 288), "aq-mode=0:qp=30:cbqpoffs=3:crqpoffs=-3");
+    check((352, 288), "scaling-list=default");
+    check((352, 288), "aud=1:hash=1");
+    // A picture of a single coding tree unit, and of a single column.
+    check((64, 64), "keyint=1");
+    check((64, 200), "keyint=1");
+}
+
+#[test]
+fn what_is_missing_is_noticed() {
+    for options in ["keyint=250", "wpp=0", "slices=3"] {
+        let frame = encode((352, 288), options).swap_remove(0);
+        let first = first_slice(&frame);
+        for length in (first..frame.len()).step_by(37) {
+            assert!(!is_whole(&frame[..length]), "{options}: {length} of {} bytes", frame.len());
+        }
+        for at in (first..frame.len()).step_by(37) {
+            let mut holed = frame.clone();
+            holed.drain(at..frame.len().min(at + 400));
+            assert!(!is_whole(&holed), "{options}: 400 bytes missing at {at} of {}", frame.len());
+        }
+    }
+}
+
+/// A sign or a last bit of a level changes its coefficient and nothing behind it; all other bits move what follows.
+#[test]
+fn next_to_every_wrong_bit_is_noticed() {
+    let frame = encode((352, 288), "keyint=250").swap_remove(0);
+    let first = first_slice(&frame);
+    let bits = (first..frame.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))).step_by(11);
+    let (mut missed, mut count) = (0, 0);
+    for (at, bit) in bits {
+        let mut wrong = frame.clone();
+        wrong[at] ^= 1 << bit;
+        count += 1;
+        missed += u32::from(is_whole(&wrong));
+    }
+    assert!(count > 500 && missed * 20 < count, "{missed} of {count}");
+}
+
+#[test]
+fn what_has_no_headers_is_not_whole() {
+    let frame = encode((200, 136), "keyint=250").swap_remove(0);
+    let slice = first_slice(&frame) - 19;
+    assert!(!is_whole(&frame[slice..]));
+    assert!(!is_whole(&frame[..slice]));
+    assert!(!is_whole(&[]));
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(noise in prop::collection::vec(any::<u8>(), 0..300), cut: Index, at: Index) {
+        use std::sync::LazyLock;
+        static FRAME: LazyLock<Vec<u8>> = LazyLock::new(|| encode((200, 136), "keyint=250").swap_remove(0));
+        is_whole(&noise);
+        let mut frame = FRAME.clone();
+        let (cut, at) = (cut.index(noise.len() + 1), at.index(frame.len()));
+        frame.iter_mut().skip(at).zip(&noise[..cut]).for_each(|(byte, noise)| *byte = *noise);
+        is_whole(&frame);
+    }
+}
