@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BINARY := target/release/sharpeyes
 
-.PHONY: help run build test check test-rust test-api bench soak
+.PHONY: help run build test check test-rust test-api bench soak soak-udp
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | column -t -s '|'
@@ -49,3 +49,7 @@ MINUTES ?= 30
 soak: ## 960 streams for MINUTES=30, with the slope of the memory
 	@deploy/packages.sh bench
 	$(CARGO) bench --locked --all-features --bench fleet -- soak $(MINUTES)
+
+soak-udp: ## one stream over UDP for half an hour, through a line that loses 1 % and changes the order of 10 %
+	@deploy/packages.sh test
+	$(CARGO) test --locked --all-features --test it udp_is_soaked -- --ignored --nocapture

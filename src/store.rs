@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod backup;
 pub mod credential;
+pub mod decoded_size;
 pub mod exclusion;
 pub mod fact;
 mod heartbeat;

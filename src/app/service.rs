@@ -12,6 +12,7 @@ use crate::app::task::Group;
 use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
 use crate::coverage::{CoverageContext, Turns};
+use crate::domain::decode::DecodedSize;
 use crate::domain::picture::Framings;
 use crate::domain::{
     Calendar, Exclusion, Finding, Inventory, Order, PointCode, Targets, Timestamp, Transition, Transport,
@@ -134,6 +135,7 @@ struct Restored {
     last_heartbeat: Option<Timestamp>,
     framings: Framings,
     diagnoses: Vec<KeptDiagnosis>,
+    sizes: Vec<DecodedSize>,
     transports: BTreeMap<PointCode, Transport>,
 }
 
@@ -146,6 +148,7 @@ impl Restored {
             last_heartbeat: store.last_heartbeat().await?,
             framings: store.framings().await?,
             diagnoses: store.kept_diagnoses().await?,
+            sizes: store.newest_decoded_sizes().await?,
             transports: store.kept_transports().await?,
         })
     }
@@ -275,9 +278,9 @@ impl Parts {
         let (store, learnt, kept) = (self.store.clone(), transports.clone(), restored.transports);
         keepers.start("transports", |cancel| transport::run(store, learnt, kept, cancel));
         let mut watchers = Group::new();
-        let diagnoses = restored.diagnoses;
+        let examined = (restored.diagnoses, restored.sizes);
         let tap =
-            self.start_examiner(&mut watchers, &followed, findings.clone(), baseline_orders, diagnoses)?;
+            self.start_examiner(&mut watchers, &followed, findings.clone(), baseline_orders, examined)?;
         let status = followed.scheduler.clone();
         let inputs = SchedulerInputs {
             targets: running.targets.subscribe(),
@@ -323,7 +326,7 @@ impl Parts {
         followed: &Followed,
         findings: mpsc::Sender<Finding>,
         orders: mpsc::Receiver<BaselineOrder>,
-        restored: Vec<KeptDiagnosis>,
+        (restored, sizes): (Vec<KeptDiagnosis>, Vec<DecodedSize>),
     ) -> anyhow::Result<Option<Tap>> {
         let settings = &self.settings.picture;
         if settings.decoders == 0 {
@@ -358,6 +361,7 @@ impl Parts {
             settings: self.examiner_settings(),
             miss_period: settings.doubtful_period,
             restored,
+            sizes,
         };
         let outputs = ExaminerOutputs { findings, wishes };
         watchers.start("examiner", |cancel| examiner::task::run(inputs, outputs, cancel));

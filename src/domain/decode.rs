@@ -13,7 +13,7 @@ pub use cadence::{Cadence, Opinion};
 pub use queue::{Offer, Queue, Urgency};
 pub use suspect::Suspects;
 
-use crate::domain::key_frame::Candidate;
+use crate::domain::key_frame::{Candidate, StreamRole};
 use crate::domain::picture::{Areas, Damage, Features, Picture, Shot, StreamFacts};
 use crate::domain::{PointClass, PointCode, Timestamp};
 use std::fmt;
@@ -85,6 +85,8 @@ impl DecodeFailure {
 pub struct Decoding {
     /// The point.
     pub point: PointCode,
+    /// The stream.
+    pub stream: StreamRole,
     /// When the key frame was received.
     pub taken: Timestamp,
     /// What its packets tell.
@@ -112,6 +114,19 @@ impl Decoding {
         };
         (shot, StreamFacts { broken_over_decoded: Some(broken), ..self.facts })
     }
+}
+
+/// The size of a picture that a decoder really gave, which a parameter set only promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodedSize {
+    /// The point.
+    pub point: PointCode,
+    /// The stream.
+    pub stream: StreamRole,
+    /// When the key frame was received.
+    pub at: Timestamp,
+    /// Width and height in pixels.
+    pub size: (u32, u32),
 }
 
 /// What those who judge pictures ask of the decoding.

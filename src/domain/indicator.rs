@@ -141,10 +141,10 @@ measures! {
     Grid = "C3" v 1, FullArea, Grids, "grids with a point", "网格覆盖率",
         "grids with at least one point in use, over all grids";
     /// HD points.
-    HighDefinition = "C4" v 2, FullArea, Points, "HD points", "高清率",
-        "points of which a stream is at least hd.width x hd.height by its bitstream, over all points; a smaller sub-stream beside a main stream that was not measured is unknown";
+    HighDefinition = "C4" v 3, FullArea, Points, "HD points", "高清率",
+        "points of which a stream is at least hd.width x hd.height by its decoded pictures (where none was decoded: by its bitstream), over all points; a smaller sub-stream beside a main stream that was not measured is unknown";
     /// HD points among those built since the national document.
-    HighDefinitionNew = "C4.new" v 2, FullArea, Points, "HD points among new ones", "新建改建高清率",
+    HighDefinitionNew = "C4.new" v 3, FullArea, Points, "HD points among new ones", "新建改建高清率",
         "as C4, only points installed (where not recorded: commissioned) on or after hd.new_since";
     /// Villages that meet the default rule with points that work.
     EffectiveVillage = "C5" v 1, FullArea, Villages, "villages effectively covered", "村屯有效覆盖率",

@@ -40,11 +40,35 @@ impl fmt::Debug for KeyFrame {
     }
 }
 
+/// Which of a point's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StreamRole {
+    /// The one that is watched and judged.
+    Watched,
+    /// The main one, where another one is watched: looked at once a day for its size.
+    Main,
+}
+
+impl StreamRole {
+    /// Every role.
+    pub const ALL: [Self; 2] = [Self::Watched, Self::Main];
+
+    /// The word used in SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Watched => "watched",
+            Self::Main => "main",
+        }
+    }
+}
+
 /// A key frame of a point that may be decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The point.
     pub point: PointCode,
+    /// The stream.
+    pub stream: StreamRole,
     /// Its class.
     pub class: PointClass,
     /// When the last packet of the picture was received.

@@ -6,7 +6,8 @@
 pub mod task;
 
 use crate::config::SkySource;
-use crate::domain::decode::{Opinion, Wish};
+use crate::domain::decode::{DecodedSize, Opinion, Wish};
+use crate::domain::key_frame::StreamRole;
 use crate::domain::picture::diagnosis::{Circumstances, PictureLook, Unacceptable};
 use crate::domain::picture::verdict::BaselineNote;
 use crate::domain::picture::weather::weather;
@@ -126,7 +127,27 @@ pub struct Examiner {
     middle: (f64, f64),
     /// The points of each township.
     townships: BTreeMap<DivisionCode, Vec<PointCode>>,
+    sizes: Sizes,
     effects: Effects,
+}
+
+/// The sizes of decoded pictures: what is known of each stream, and what of that is not in the store yet.
+#[derive(Debug, Default)]
+struct Sizes {
+    known: BTreeMap<(PointCode, StreamRole), DecodedSize>,
+    unkept: BTreeMap<(PointCode, StreamRole), DecodedSize>,
+}
+
+impl Sizes {
+    /// Only another size is news.
+    fn take(&mut self, decoded: DecodedSize) {
+        let stream = (decoded.point, decoded.stream);
+        let is_known = self.known.get(&stream).is_some_and(|known| known.size == decoded.size);
+        if !is_known {
+            self.known.insert(stream, decoded);
+            self.unkept.insert(stream, decoded);
+        }
+    }
 }
 
 impl Patient {
@@ -205,6 +226,7 @@ impl Examiner {
             first_look: None,
             middle: ANYWHERE,
             townships: BTreeMap::new(),
+            sizes: Sizes::default(),
             effects: Effects::default(),
         };
         examiner.change_inventory(inventory);
@@ -222,6 +244,7 @@ impl Examiner {
     /// Takes over an inventory; what is known of points that are gone is forgotten.
     pub fn change_inventory(&mut self, inventory: Arc<Inventory>) {
         self.patients.retain(|point, _| inventory.points.contains_key(point));
+        self.sizes.known.retain(|(point, _), _| inventory.points.contains_key(point));
         self.middle = middle(&inventory).unwrap_or(ANYWHERE);
         self.townships.clear();
         for (code, point) in &inventory.points {
@@ -266,7 +289,32 @@ impl Examiner {
         if still.is_some() {
             patient.still = still;
         }
+        if let Some(size) = size {
+            self.take_size(DecodedSize { point, stream: StreamRole::Watched, at: taken.min(now), size });
+        }
         self.settle(point, now);
+    }
+
+    /// Takes the size of a decoded picture.
+    pub fn take_size(&mut self, decoded: DecodedSize) {
+        if self.inventory.points.contains_key(&decoded.point) {
+            self.sizes.take(decoded);
+        }
+    }
+
+    /// Takes over the sizes that were kept.
+    pub fn restore_sizes(&mut self, kept: Vec<DecodedSize>) {
+        self.sizes.known = kept.into_iter().map(|size| ((size.point, size.stream), size)).collect();
+    }
+
+    /// The sizes that are not in the store yet.
+    pub fn unkept_sizes(&self) -> Vec<DecodedSize> {
+        self.sizes.unkept.values().copied().collect()
+    }
+
+    /// Notes what was put into the store.
+    pub fn note_sizes_kept(&mut self, kept: &[DecodedSize]) {
+        self.sizes.unkept.retain(|_, size| !kept.contains(size));
     }
 
     /// Takes a round in which the points without video gave no picture either.

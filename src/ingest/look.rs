@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Deadlines, Watch};
 use crate::domain::budget::HostName;
+use crate::domain::key_frame::StreamRole;
 use crate::domain::point::StreamUrl;
 use crate::domain::schedule::Ended;
 use crate::domain::{
@@ -114,7 +115,12 @@ pub fn host_name(stream: &StreamUrl) -> HostName {
 pub async fn look_once(request: &LookRequest<'_>, clock: &Clock, cancel: &CancellationToken) -> Sight {
     let (host, holds) = (Arc::new(Host::new(&host_name(request.stream))), Holds::default());
     let LookRequest { stream, credential, deadlines, window, pictures, ref trust, puller } = *request;
-    let tap = pictures.map(|(tap, point)| PointTap { tap: tap.clone(), point, class: PointClass::Other });
+    let tap = pictures.map(|(tap, point)| PointTap {
+        tap: tap.clone(),
+        point,
+        stream: StreamRole::Watched,
+        class: PointClass::Other,
+    });
     let mut ways = Ways::default();
     let mut door = Door {
         stream,
@@ -376,10 +382,14 @@ impl Visit {
         }
     }
 
-    /// Pictures are taken from the watched stream alone: the main one costs five times as much.
+    /// The watched stream is judged; of the main one, which costs five times as much, a picture a day proves the size.
     fn tap(&self) -> Option<PointTap> {
-        let tap = self.context.tap.clone().filter(|_| self.look != Look::Main)?;
-        Some(PointTap { tap, point: self.target.point, class: self.target.class })
+        let stream = match self.look {
+            Look::Main => StreamRole::Main,
+            Look::Patrol | Look::Light | Look::Continuous | Look::Manual => StreamRole::Watched,
+        };
+        let tap = self.context.tap.clone()?;
+        Some(PointTap { tap, point: self.target.point, stream, class: self.target.class })
     }
 
     fn stream(&self) -> Option<&StreamUrl> {

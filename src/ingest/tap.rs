@@ -5,7 +5,9 @@
 //! Nobody waits: an offer that finds no room is given up and counted.
 
 use crate::clock::Clock;
-use crate::domain::key_frame::{Assembler, BrokenFrame, Candidate, Incomplete, KeyFrame, ParameterSets};
+use crate::domain::key_frame::{
+    Assembler, BrokenFrame, Candidate, Incomplete, KeyFrame, ParameterSets, StreamRole,
+};
 use crate::domain::meter::PacketFacts;
 use crate::domain::picture::{Pace, StreamFacts};
 use crate::domain::{Codec, PointClass, PointCode, Timestamp};
@@ -32,6 +34,7 @@ pub struct Tap {
 pub(super) struct PointTap {
     pub(super) tap: Tap,
     pub(super) point: PointCode,
+    pub(super) stream: StreamRole,
     pub(super) class: PointClass,
 }
 
@@ -93,8 +96,8 @@ impl SessionTap {
 
     fn offer(&mut self, frame: KeyFrame, received: Duration, taken: Timestamp) {
         let (ticks, facts) = (frame.ticks, self.facts(frame.ticks));
-        let PointTap { tap, point, class } = &self.of;
-        let candidate = Candidate { point: *point, class: *class, taken, facts, frame };
+        let PointTap { tap, point, stream, class } = &self.of;
+        let candidate = Candidate { point: *point, stream: *stream, class: *class, taken, facts, frame };
         if tap.candidates.try_send(candidate).is_err() {
             telemetry::picture_dropped();
         }
@@ -102,9 +105,10 @@ impl SessionTap {
         self.rest(received);
     }
 
-    /// Tells of the key frame that did not come whole, if there is one.
+    /// Tells of the key frame that did not come whole, if there is one of the stream that is judged.
     fn tell_broken(&mut self) {
         if let Some(broken) = self.broken.take()
+            && self.of.stream == StreamRole::Watched
             && self.of.tap.broken.try_send(broken).is_err()
         {
             telemetry::picture_dropped();
@@ -149,7 +153,8 @@ mod tests {
         let point = "23052100001320000001".parse().unwrap();
         let parameters = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2];
         let parameters = ParameterSets::of_description(Codec::H264, &parameters);
-        (PointTap { tap, point, class: PointClass::One }.open(Codec::H264, parameters), offered)
+        let of = PointTap { tap, point, stream: StreamRole::Watched, class: PointClass::One };
+        (of.open(Codec::H264, parameters), offered)
     }
 
     /// What a session offers of packets `(second, ticks, lost before it)`, each of them a key frame.
@@ -206,13 +211,14 @@ mod tests {
     }
 
     /// The seconds from which a session told of key frames that did not come whole, of one key frame in a second.
-    fn told_broken(seconds: u64, is_whole: impl Fn(u64) -> bool) -> Vec<i64> {
+    fn told_broken(stream: StreamRole, seconds: u64, is_whole: impl Fn(u64) -> bool) -> Vec<i64> {
         let (broken, mut told) = mpsc::channel(9);
         let tap = Tap { candidates: mpsc::channel(99).0, broken, pause: Duration::from_secs(10) };
         let point = "23052100001320000001".parse().unwrap();
         let parameters = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2];
         let parameters = ParameterSets::of_description(Codec::H264, &parameters);
-        let mut session = PointTap { tap, point, class: PointClass::One }.open(Codec::H264, parameters);
+        let mut session =
+            PointTap { tap, point, stream, class: PointClass::One }.open(Codec::H264, parameters);
         let clock = Clock::manual(Timestamp::from_seconds(0));
         for second in 0..seconds {
             let lost = u16::from(!is_whole(second));
@@ -227,9 +233,18 @@ mod tests {
 
     #[test]
     fn key_frames_that_never_come_whole_are_told_once_in_a_pause_and_at_the_end() {
-        assert_eq!(told_broken(35, |_| false), [10, 30]);
-        assert_eq!(told_broken(4, |_| false), [3], "a session may be shorter than a pause");
-        assert_eq!(told_broken(35, |_| true), [0; 0]);
-        assert_eq!(told_broken(35, |second| second % 9 < 4), [0; 0], "a whole one came in time");
+        assert_eq!(told_broken(StreamRole::Watched, 35, |_| false), [10, 30]);
+        assert_eq!(
+            told_broken(StreamRole::Watched, 4, |_| false),
+            [3],
+            "a session may be shorter than a pause"
+        );
+        assert_eq!(told_broken(StreamRole::Watched, 35, |_| true), [0; 0]);
+        assert_eq!(told_broken(StreamRole::Main, 35, |_| false), [0; 0], "nobody judges the main stream");
+        assert_eq!(
+            told_broken(StreamRole::Watched, 35, |second| second % 9 < 4),
+            [0; 0],
+            "a whole one came in time"
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::config::PictureSettings;
 use crate::domain::decode::{
     Cadence, DecodeBudget, DecodeFailure, DecodedPicture, Decoding, FrameFacts, Offer, Queue, Wish,
 };
-use crate::domain::key_frame::Candidate;
+use crate::domain::key_frame::{Candidate, StreamRole};
 use crate::domain::ladder::Ladder;
 use crate::domain::picture::Framings;
 use crate::domain::{PointCode, Timestamp};
@@ -83,6 +83,9 @@ struct Pool {
     budget: DecodeBudget,
     /// The frames that wait in the queue.
     frames: BTreeMap<PointCode, Candidate>,
+    /// Those of main streams: one a day of each point, for its size alone.
+    mains: BTreeMap<PointCode, Candidate>,
+    /// Of both.
     waiting_bytes: usize,
     /// Points whose next picture comes with a still.
     stills: BTreeSet<PointCode>,
@@ -166,6 +169,7 @@ impl Pool {
             queue: Queue::new(cadence),
             budget: DecodeBudget::new(settings.cpu_share, Duration::ZERO),
             frames: BTreeMap::new(),
+            mains: BTreeMap::new(),
             waiting_bytes: 0,
             stills: BTreeSet::new(),
             last_stills: BTreeMap::new(),
@@ -225,7 +229,7 @@ impl Pool {
             Place::Idle(_) | Place::Busy => None,
         });
         let restart = until.min().unwrap_or_else(|| Instant::now() + TICK);
-        while self.queue.waiting() > 0 {
+        while self.queue.waiting() > 0 || !self.mains.is_empty() {
             let Some(slot) = self.slots.iter().position(|slot| matches!(slot.place, Place::Idle(_))) else {
                 break;
             };
@@ -241,28 +245,41 @@ impl Pool {
         restart
     }
 
+    /// Takes the frame that is decoded next from those that wait; how long it has waited.
+    fn next_frame(&mut self, now: Duration) -> Option<(Candidate, Duration)> {
+        let next = match self.mains.pop_first() {
+            Some((_, main)) => Some((main, Duration::ZERO)),
+            None => {
+                let (point, lag) = self.queue.next(now)?;
+                self.frames.remove(&point).map(|candidate| (candidate, lag))
+            }
+        };
+        let bytes = next.as_ref().map_or(0, |(candidate, _)| candidate.frame.bytes.len());
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        next
+    }
+
     fn decode_next(&mut self, slot: usize) {
         let now = self.now();
-        let Some((point, lag)) = self.queue.next(now) else { return };
-        let Some(candidate) = self.frames.remove(&point) else { return };
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(candidate.frame.bytes.len());
+        let Some((candidate, lag)) = self.next_frame(now) else { return };
         let Some(place) = self.slots.get_mut(slot).map(|slot| &mut slot.place) else { return };
         let Place::Idle(mut worker) = std::mem::replace(place, Place::Busy) else { return };
         telemetry::decode_began(lag);
-        let wished = self.stills.remove(&point);
-        let wants_still = wished || self.is_still_due(point, now);
+        let Candidate { point, stream, taken, facts, frame, .. } = candidate;
+        let is_judged = stream == StreamRole::Watched;
+        let wished = is_judged && self.stills.remove(&point);
+        let wants_still = wished || (is_judged && self.is_still_due(point, now));
         let still_width = wants_still.then_some(self.inputs.settings.still_width);
         let framing = self.inputs.framings.borrow().get(&point).cloned();
         let masks = framing.map(|framing| framing.privacy_masks).unwrap_or_default();
         let deadline = self.inputs.settings.deadline;
         let task = self.busy.spawn(async move {
-            let Candidate { taken, facts, frame, .. } = candidate;
             let (mut ask, began) = (Ask { frame, still_width, masks }, Instant::now());
             let (outcome, breakdown) = worker.decode(&ask, deadline).await;
             let worker = matches!(breakdown, Breakdown::None).then_some(worker);
             let cost = cost_of(&outcome, began.elapsed());
             let masks = std::mem::take(&mut ask.masks);
-            let decoding = Decoding { point, taken, facts, masks, outcome };
+            let decoding = Decoding { point, stream, taken, facts, masks, outcome };
             Done::Decoded { worker, decoding, breakdown, cost, wished }
         });
         self.tasks.insert(task.id(), slot);
@@ -286,6 +303,10 @@ impl Pool {
                 slot.take_back(worker, &breakdown);
                 self.budget.take(cost, self.began.elapsed());
                 telemetry::frame_decoded(&decoding, cost);
+                if decoding.stream == StreamRole::Main {
+                    self.hand_on_size(decoding);
+                    return;
+                }
                 let (point, is_sound) = (decoding.point, decoding.sound().is_ok());
                 let has_still = decoding.sound().is_ok_and(|picture| picture.still.is_some());
                 let is_told = self.is_cameras_doing(&decoding) && self.hand_on(decoding);
@@ -320,6 +341,13 @@ impl Pool {
         }
     }
 
+    /// A main stream is looked at again in a day, whatever came of it.
+    fn hand_on_size(&self, decoding: Decoding) {
+        if decoding.sound().is_ok() {
+            self.hand_on(decoding);
+        }
+    }
+
     /// Whether there was room: there was when the frame was taken, and only other decoders can have filled it since.
     fn hand_on(&self, decoding: Decoding) -> bool {
         let has_room = self.decoded.try_send(decoding).is_ok();
@@ -339,17 +367,27 @@ impl Pool {
     }
 
     fn offer(&mut self, candidate: Candidate) {
-        let point = candidate.point;
-        let before = self.frames.get(&point).map_or(0, |before| before.frame.bytes.len());
+        let (point, stream) = (candidate.point, candidate.stream);
+        let frames = match stream {
+            StreamRole::Watched => &self.frames,
+            StreamRole::Main => &self.mains,
+        };
+        let before = frames.get(&point).map_or(0, |before| before.frame.bytes.len());
         let waiting = self.waiting_bytes.saturating_sub(before).saturating_add(candidate.frame.bytes.len());
         if waiting > WAITING_BYTES {
             telemetry::picture_dropped();
             return;
         }
-        if self.queue.offer(&FrameFacts::of(&candidate), self.now()) == Offer::Waits {
-            self.waiting_bytes = waiting;
-            self.frames.insert(point, candidate);
+        match stream {
+            StreamRole::Main => drop(self.mains.insert(point, candidate)),
+            StreamRole::Watched => {
+                if self.queue.offer(&FrameFacts::of(&candidate), self.now()) != Offer::Waits {
+                    return;
+                }
+                self.frames.insert(point, candidate);
+            }
         }
+        self.waiting_bytes = waiting;
     }
 
     fn tick(&mut self) {
@@ -362,7 +400,7 @@ impl Pool {
         let status = PoolStatus {
             taken: self.inputs.clock.now(),
             decoders,
-            waiting: self.queue.waiting(),
+            waiting: self.queue.waiting() + self.mains.len(),
             lag: self.queue.lag(now),
         };
         telemetry::decoding_measured(status.decoders, status.waiting, status.lag);

@@ -23,7 +23,9 @@ pub(super) fn is_whole(frame: &[u8]) -> bool {
 
 /// Reads every slice of the picture.
 fn read(frame: &[u8]) -> Result<(), Stop> {
-    let (mut sequences, mut pictures, mut slices) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut sequences = BTreeMap::<u32, Sequence>::new();
+    let mut pictures = BTreeMap::<u32, Parameters>::new();
+    let mut slices = Vec::new();
     for unit in annex_b_units(frame) {
         let Some((header, body)) = unit.split_first_chunk::<2>() else { continue };
         // Of several layers the first is the picture.
@@ -32,8 +34,8 @@ fn read(frame: &[u8]) -> Result<(), Stop> {
         }
         let body = without_emulation_prevention(body);
         match header[0] >> 1 & 0x3f {
-            33 => drop(Sequence::read(&body).map(|(number, it)| sequences.insert(number, it))?),
-            34 => drop(Parameters::read(&body).map(|(number, it)| pictures.insert(number, it))?),
+            33 => sequences.extend([Sequence::read(&body)?]),
+            34 => pictures.extend([Parameters::read(&body)?]),
             kind @ 16..=21 => slices.push((matches!(kind, 19 | 20), body)),
             // Units of a picture that is no random access do not belong to a key frame.
             0..=15 => return Err(Stop::Broken),

@@ -28,7 +28,7 @@ pub struct Pruned {
     pub intervals: u64,
     /// Months of closed intervals (PostgreSQL).
     pub months: u64,
-    /// Facts.
+    /// Facts, decoded sizes among them.
     pub facts: u64,
 }
 
@@ -82,6 +82,29 @@ const INTERVALS_LITE: Old = Old {
             SELECT old.point, old.end_ms FROM json_each($1) AS given
             CROSS JOIN interval AS old ON old.point = given.value AND old.end_ms < $2 LIMIT $3)",
 };
+/// A decoded size holds until the next one of its stream, as a fact does.
+const SIZES_LITE: Old = Old {
+    points: points_of!("decoded_size"),
+    remove: "
+        DELETE FROM decoded_size WHERE (point, stream, at_ms) IN (
+            SELECT old.point, old.stream, old.at_ms FROM json_each($1) AS given
+            CROSS JOIN decoded_size AS old ON old.point = given.value AND old.at_ms < $2
+            WHERE EXISTS (SELECT 1 FROM decoded_size AS newer
+                WHERE newer.point = old.point AND newer.stream = old.stream
+                    AND newer.at_ms > old.at_ms AND newer.at_ms <= $2)
+            LIMIT $3)",
+};
+const SIZES_PG: Old = Old {
+    points: points_of!("decoded_size"),
+    remove: "
+        DELETE FROM decoded_size WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM decoded_size AS old
+            WHERE point = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND at_ms < $2
+                AND EXISTS (SELECT 1 FROM decoded_size AS newer
+                    WHERE newer.point = old.point AND newer.stream = old.stream
+                        AND newer.at_ms > old.at_ms AND newer.at_ms <= $2)
+            LIMIT $3))",
+};
 /// A fact holds until the next one: the last one from before `$2` stays.
 const FACTS_LITE: Old = Old {
     points: points_of!("fact"),
@@ -116,13 +139,15 @@ impl Store {
                 observations: self.remove_old(&OBSERVATIONS_LITE, observations).await?,
                 intervals: self.remove_old(&INTERVALS_LITE, intervals).await?,
                 months: 0,
-                facts: self.remove_old(&FACTS_LITE, intervals).await?,
+                facts: self.remove_old(&FACTS_LITE, intervals).await?
+                    + self.remove_old(&SIZES_LITE, intervals).await?,
             },
             Db::Pg(_) => Pruned {
                 observations: self.remove_old(&OBSERVATIONS_PG, observations).await?,
                 intervals: 0,
                 months: self.drop_months(intervals).await?,
-                facts: self.remove_old(&FACTS_PG, intervals).await?,
+                facts: self.remove_old(&FACTS_PG, intervals).await?
+                    + self.remove_old(&SIZES_PG, intervals).await?,
             },
         })
     }

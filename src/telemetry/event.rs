@@ -202,6 +202,12 @@ pub fn diagnoses_not_kept(error: &(dyn Error + 'static), point_count: usize) {
         "the diagnosis of {point_count} points cannot be kept; it is tried again, and lost when the service ends before");
 }
 
+/// Sizes of decoded pictures could not be kept.
+pub fn decoded_sizes_not_kept(error: &(dyn Error + 'static), stream_count: usize) {
+    tracing::warn!(error = %Chain(error), stream_count,
+        "the decoded sizes of {stream_count} streams cannot be kept; it is tried again");
+}
+
 /// A worker gave a sign of life.
 pub fn worker_alive(worker: Worker, at: Timestamp) {
     METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));

@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 mod crash;
+mod decoded_size;
 mod exclusion;
 mod fact;
 pub(crate) mod fixture;

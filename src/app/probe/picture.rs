@@ -70,7 +70,8 @@ pub(super) async fn check(
         return missing("pictures are turned off: [picture] decoders = 0");
     }
     let Some(candidate) = candidate else { return missing("no key frame came without loss") };
-    let (point, taken, facts) = (candidate.point, candidate.taken, candidate.facts);
+    let (point, stream) = (candidate.point, candidate.stream);
+    let (taken, facts) = (candidate.taken, candidate.facts);
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return missing(&format!("find this program: {error}")),
@@ -87,7 +88,7 @@ pub(super) async fn check(
     {
         return missing(&format!("the decoder failed over the key frame: {}", failure.as_str()));
     }
-    judged(&Decoding { point, taken, facts, masks: Vec::new(), outcome }, known, settings)
+    judged(&Decoding { point, stream, taken, facts, masks: Vec::new(), outcome }, known, settings)
 }
 
 fn judged(decoding: &Decoding, known: Known, settings: &Settings) -> PictureDocument {

@@ -5,8 +5,8 @@
 
 use super::{BaselineStep, Effects, Examined, Examiner, ExaminerSettings};
 use crate::clock::Clock;
-use crate::domain::decode::{Decoding, Wish};
-use crate::domain::key_frame::BrokenFrame;
+use crate::domain::decode::{DecodedSize, Decoding, Wish};
+use crate::domain::key_frame::{BrokenFrame, StreamRole};
 use crate::domain::picture::diagnosis::Unacceptable;
 use crate::domain::picture::{Areas, Damage, Framings, Shot, StillNote, StreamFacts};
 use crate::domain::{Finding, Inventory, PointCode, Timestamp, Transition};
@@ -78,6 +78,8 @@ pub struct ExaminerInputs {
     pub miss_period: Duration,
     /// What was kept.
     pub restored: Vec<KeptDiagnosis>,
+    /// The newest sizes that were kept.
+    pub sizes: Vec<DecodedSize>,
 }
 
 /// What the examiner writes.
@@ -138,7 +140,8 @@ impl Task {
         let inventory = Arc::clone(&inputs.inventory.borrow_and_update());
         let framings = Arc::clone(&inputs.framings.borrow_and_update());
         let restored = std::mem::take(&mut inputs.restored);
-        let examiner = Examiner::new(inputs.settings.clone(), inventory, framings, restored);
+        let mut examiner = Examiner::new(inputs.settings.clone(), inventory, framings, restored);
+        examiner.restore_sizes(std::mem::take(&mut inputs.sizes));
         let compared = (inputs.clock.now(), Instant::now());
         Self { examiner, inputs, outputs, compared }
     }
@@ -163,12 +166,24 @@ impl Task {
     }
 
     async fn examine(&mut self, decoding: Decoding) {
+        if decoding.stream == StreamRole::Main {
+            return self.take_size(&decoding);
+        }
         let (areas, shelf) = (self.examiner.areas(decoding.point), self.inputs.shelf.clone());
         let framings = self.inputs.framings.clone();
         let looked = tokio::task::spawn_blocking(move || look_at(&decoding, &areas, &shelf, &framings));
         match looked.await {
             Ok(examined) => self.examiner.take(examined, self.inputs.clock.now()),
             Err(error) => telemetry::task_failed("picture features", &error),
+        }
+    }
+
+    /// Of a main stream nothing is judged.
+    fn take_size(&mut self, decoding: &Decoding) {
+        let Decoding { point, stream, taken, .. } = *decoding;
+        if let Ok(decoded) = decoding.sound() {
+            let size = decoded.picture.size();
+            self.examiner.take_size(DecodedSize { point, stream, at: taken, size });
         }
     }
 
@@ -232,6 +247,21 @@ impl Task {
                 Ok(Ok(())) => self.examiner.note_kept(some),
                 Ok(Err(error)) => return telemetry::diagnoses_not_kept(&error, unkept.len()),
                 Err(elapsed) => return telemetry::diagnoses_not_kept(&elapsed, unkept.len()),
+            }
+        }
+        self.keep_sizes(cancel).await;
+    }
+
+    async fn keep_sizes(&mut self, cancel: &CancellationToken) {
+        let unkept = self.examiner.unkept_sizes();
+        for some in unkept.chunks(KEEP_AT_ONCE) {
+            if cancel.is_cancelled() {
+                return;
+            }
+            match timeout(KEEP_DEADLINE, self.inputs.store.keep_decoded_sizes(some)).await {
+                Ok(Ok(())) => self.examiner.note_sizes_kept(some),
+                Ok(Err(error)) => return telemetry::decoded_sizes_not_kept(&error, unkept.len()),
+                Err(elapsed) => return telemetry::decoded_sizes_not_kept(&elapsed, unkept.len()),
             }
         }
     }

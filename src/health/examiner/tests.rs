@@ -332,6 +332,32 @@ fn a_point_without_video_loses_its_signal_in_rounds_of_its_own() {
 }
 
 #[test]
+fn only_another_size_of_a_stream_is_kept() {
+    let mut examiner = examiner(1, Framings::new());
+    let size = |stream, second, size| DecodedSize { point: code(1), stream, at: at(second), size };
+    take(&mut examiner, 1, 0, scene(0));
+    take(&mut examiner, 1, 60, scene(1));
+    let [main, larger] =
+        [(90, (1280, 720)), (95, (1920, 1080))].map(|(second, sides)| size(StreamRole::Main, second, sides));
+    examiner.take_size(main);
+    examiner.take_size(DecodedSize { at: at(91), ..main });
+    examiner.take_size(DecodedSize { point: code(2), ..main });
+    let first = examiner.unkept_sizes();
+    assert_eq!(first, [size(StreamRole::Watched, 0, (320, 180)), main], "a point that nobody knows has none");
+    // While it was being kept the camera was set to another size.
+    examiner.take_size(larger);
+    examiner.note_sizes_kept(&first);
+    assert_eq!(examiner.unkept_sizes(), [larger]);
+    examiner.note_sizes_kept(&[larger]);
+
+    let mut after = Examiner::new(settings(), inventory(1), Arc::default(), Vec::new());
+    after.restore_sizes(vec![first[0], larger]);
+    take(&mut after, 1, 600, scene(2));
+    after.take_size(DecodedSize { at: at(700), ..larger });
+    assert_eq!(after.unkept_sizes(), [], "a restart writes nothing anew");
+}
+
+#[test]
 fn a_point_that_is_gone_is_forgotten() {
     let mut examiner = examiner(2, Framings::new());
     take(&mut examiner, 2, 0, scene(0));

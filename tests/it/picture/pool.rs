@@ -4,7 +4,7 @@ use super::{impostor, pcm, program};
 use sharpeyes::clock::Clock;
 use sharpeyes::config::PictureSettings;
 use sharpeyes::domain::decode::{Decoding, Wish};
-use sharpeyes::domain::key_frame::{Candidate, KeyFrame};
+use sharpeyes::domain::key_frame::{Candidate, KeyFrame, StreamRole};
 use sharpeyes::domain::picture::StreamFacts;
 use sharpeyes::domain::{Codec, PointClass, PointCode, Timestamp};
 use sharpeyes::picture::pool::{self, PoolInputs, PoolStatus};
@@ -55,6 +55,7 @@ fn candidate(number: u32) -> Candidate {
     let facts = StreamFacts { lost_over_sent: Some(f64::from(number)), ..StreamFacts::default() };
     Candidate {
         point: point(number),
+        stream: StreamRole::Watched,
         class: PointClass::One,
         taken: Timestamp::from_seconds(5),
         facts,
@@ -92,6 +93,28 @@ async fn every_offered_point_is_decoded_once_until_it_is_due_again() {
     assert_eq!(seen, (0..20).map(|number| (point(number), f64::from(number))).collect::<Vec<_>>());
     pool.candidates.send(candidate(3)).await.unwrap();
     assert!(timeout(Duration::from_millis(300), pool.decoded.recv()).await.is_err(), "it is not due");
+    pool.stop().await;
+}
+
+#[tokio::test]
+async fn a_main_stream_is_decoded_whenever_one_comes_and_never_kept_as_a_still() {
+    let mut pool = start(program(), PictureSettings::default());
+    let main = || Candidate { stream: StreamRole::Main, ..candidate(1) };
+    // What is watched comes with the first still of its point all the same, and is not due a second time.
+    for (offered, expected) in [(main(), false), (candidate(1), true), (main(), false)] {
+        let stream = offered.stream;
+        pool.candidates.send(offered).await.unwrap();
+        let decoding = pool.next().await;
+        let picture = decoding.outcome.unwrap();
+        assert_eq!((decoding.stream, picture.picture.size()), (stream, (320, 192)));
+        assert_eq!(picture.still.is_some(), expected, "{stream:?}");
+    }
+    let mut cut = main();
+    let half = cut.frame.bytes.len() / 2;
+    cut.frame.bytes.truncate(half);
+    pool.candidates.send(cut).await.unwrap();
+    pool.candidates.send(main()).await.unwrap();
+    assert!(pool.next().await.sound().is_ok(), "one that is not whole tells no size");
     pool.stop().await;
 }
 

@@ -6,7 +6,7 @@ use super::foreign::{Server, free_port};
 use super::look::admin;
 use sharpeyes::clock::Clock;
 use sharpeyes::config::{Deadlines, Settings, Watch};
-use sharpeyes::domain::key_frame::Candidate;
+use sharpeyes::domain::key_frame::{Candidate, StreamRole};
 use sharpeyes::domain::schedule::spread;
 use sharpeyes::domain::{
     Cause, Codec, Finding, LinkCode, Look, Observation, Order, Outcome, PointClass, PointCode, Stage, Trust,
@@ -369,10 +369,16 @@ fn with_main(sub: &Fake, main: &Fake) -> Target {
 #[tokio::test]
 async fn a_main_stream_is_measured_once_between_two_patrols() {
     let (sub, main) = (Fake::start(Script::default()).await, Fake::start(Script::default()).await);
-    let mut watching = Watching::start(settings(), set([with_main(&sub, &main)]));
+    let (candidates, mut offers) = mpsc::channel(64);
+    let tap = Tap { candidates, broken: mpsc::channel(1).0, pause: millis(250) };
+    let mut watching = Watching::start_tapped(settings(), set([with_main(&sub, &main)]), Some(tap));
     let look = watching.next_where(|observation| observation.look == Look::Main).await;
     let Outcome::Video(measured) = &look.outcome else { panic!("{look:?}") };
     assert_eq!(measured.size, Some(super::fake::SIZE));
+    let offered = std::iter::from_fn(|| offers.try_recv().ok());
+    let mains: Vec<_> = offered.filter(|candidate| candidate.stream == StreamRole::Main).collect();
+    assert!(!mains.is_empty(), "a picture proves the size");
+    assert!(mains.iter().all(|candidate| candidate.frame.size == Some(super::fake::SIZE)));
     assert!(look.ended.since(look.started) < millis(3_000), "{look:?}");
     for _ in 0..3 {
         let next = watching.next().await;

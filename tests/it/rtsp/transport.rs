@@ -10,9 +10,10 @@ use crate::store::fixture::{EAST, at, import, point};
 use crate::support::process::eventually;
 use crate::support::service::Service;
 use sharpeyes::clock::Clock;
+use sharpeyes::config::Watch;
 use sharpeyes::domain::point::StreamUrl;
 use sharpeyes::domain::{
-    Cause, ClockReading, Outcome, PointCode, RecordKind, Stage, Transport, Trust, WatchMode,
+    Cause, ClockReading, Outcome, PointCode, RecordKind, Stage, StageTimes, Transport, Trust, WatchMode,
 };
 use sharpeyes::ingest::{Credential, LookRequest, Note, Puller, Sight, Transports, look_once};
 use sharpeyes::store::Store;
@@ -195,6 +196,57 @@ async fn loss_and_disorder_on_udp_are_told_apart() {
     let rate = measured.frames_per_second();
     assert!((23.0..27.0).contains(&rate), "25 per second: {rate}");
     assert!(measured.longest_gap < seconds(2), "{measured:?}");
+}
+
+/// Windows of ten seconds of the soak.
+const SOAKED: usize = 180;
+
+/// Memory of the puller process of this test in KiB.
+fn puller_memory() -> u64 {
+    let children = fs::read_dir("/proc/self/task").unwrap();
+    let lists =
+        children.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let is_puller = |child: &&str| {
+        let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        line.split('\0').eq(["sharpeyes", "pull", ""])
+    };
+    let child = lists.iter().flat_map(|list| list.split_whitespace()).find(is_puller).unwrap();
+    let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// `make soak-udp`: one session for half an hour over a line that loses one packet of a hundred and has ten overtaken.
+#[tokio::test]
+#[ignore = "takes half an hour"]
+async fn udp_is_soaked() {
+    let server = Server::gst("udp");
+    let relay = Relay::start(server.port).await;
+    let targets = set([target(1, &relay.url("/busy"), WatchMode::Continuous)]);
+    let transports = Transports::remembering(&BTreeMap::from([(code(1), Transport::Udp)]));
+    let settings = Watch { continuous_window: seconds(10), ..settings() };
+    let mut watching = Watching::start_with(settings, targets, None, transports, Some(puller(None)));
+    let (mut lost, mut sent, mut memory) = (0, 0, Vec::new());
+    for window in 1..=SOAKED {
+        let observation = watching.next().await;
+        let Outcome::Video(measured) = &observation.outcome else { panic!("{observation:?}") };
+        assert_eq!(observation.stages == StageTimes::default(), window > 1, "one session: {observation:?}");
+        let rate = measured.frames_per_second();
+        assert!((23.0..27.0).contains(&rate) && measured.longest_gap < seconds(2), "{measured:?}");
+        (lost, sent) = (lost + measured.lost_packets, sent + measured.packets + measured.lost_packets);
+        memory.push(puller_memory());
+        if window % 30 == 0 {
+            println!("minute {}: {lost} of {sent} lost, puller {} KiB", window / 6, memory[window - 1]);
+        }
+    }
+    let (passed, really_lost, swapped) = relay.counts();
+    println!("the line lost {really_lost} of {}, {swapped} were overtaken", passed + really_lost);
+    let share = |lost: u64, sent: u64| u32::try_from(lost * 1_000_000 / sent).unwrap();
+    assert!(share(lost, sent).abs_diff(share(really_lost, passed + really_lost)) < 300, "parts of a million");
+    let (early, late) = (memory[SOAKED / 6], memory[SOAKED - 1]);
+    assert!(late * 100 < early * 105, "{early} KiB, then {late} KiB");
+    watching.stop().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use crate::store::fixture::{at, because, change, point, window};
 use crate::support::postgres::{new_database, on_both};
 use sharpeyes::config::{Settings, StoreSettings};
+use sharpeyes::domain::decode::DecodedSize;
+use sharpeyes::domain::key_frame::StreamRole;
 use sharpeyes::domain::{
     Cause, ClockReading, Codec, Condition, Look, Observation, Outcome, StageTimes, Timestamp, Transition,
 };
@@ -123,6 +125,23 @@ async fn a_fact_goes_once_a_newer_one_held_at_the_horizon() {
         assert_eq!(held(8).await, [(point(2), at(2 * DAY))]);
         assert_eq!(held(20).await, [(point(1), at(9 * DAY)), (point(2), at(2 * DAY))]);
         assert_eq!(held(31).await, [(point(1), at(30 * DAY)), (point(2), at(2 * DAY))]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_decoded_size_goes_once_a_newer_one_of_its_stream_held_at_the_horizon() {
+    on_both(async |store: Store| {
+        crate::store::fixture::fill(&store).await;
+        let size = |stream, day| DecodedSize { point: point(1), stream, at: at(day * DAY), size: (640, 360) };
+        let watched = [1, 5, 30].map(|day| size(StreamRole::Watched, day));
+        let main = size(StreamRole::Main, 2);
+        store.keep_decoded_sizes(&[&watched[..], &[main]].concat()).await.unwrap();
+        // The horizon lies on day 20.
+        let pruned = store.prune(at(120 * DAY), &settings()).await.unwrap();
+        assert_eq!(pruned, Pruned { facts: 1, ..Pruned::default() });
+        let held = store.decoded_sizes_at("2305".parse().unwrap(), at(25 * DAY)).await.unwrap();
+        assert_eq!(held, [main, watched[1]]);
     })
     .await;
 }
