@@ -16,6 +16,7 @@ mod stall;
 pub mod tap;
 pub mod target;
 mod transport;
+mod visit;
 
 pub use credential::{Credential, Hold, Holds};
 pub use look::{LookRequest, Sight, look_once};

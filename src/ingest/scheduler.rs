@@ -7,7 +7,8 @@ use crate::domain::schedule::{Ended, Pace, Plan, Rules, Schedule, Start, spread}
 use crate::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointCode, StageTimes, Timestamp,
 };
-use crate::ingest::look::{self, Context, LookEnd, host_name};
+use crate::ingest::look::host_name;
+use crate::ingest::visit::{self, Context, LookEnd};
 use crate::ingest::{Holds, LinkBudget, Puller, Tap, Target, TargetSet, Transports};
 use crate::telemetry::{self, SkipReason, Worker};
 use std::collections::{BTreeMap, HashMap};
@@ -206,7 +207,7 @@ impl Scheduler {
         };
         telemetry::look_delayed(Worker::Ingest, start.lag);
         let token = self.cancel.child_token();
-        let look = look::run(Arc::clone(&self.context), Arc::clone(target), start.look, token.clone());
+        let look = visit::run(Arc::clone(&self.context), Arc::clone(target), start.look, token.clone());
         let handle = self.looks.spawn(look);
         self.ids.insert(handle.id(), start.point);
         self.kept_count += usize::from(start.look == Look::Continuous);
