@@ -143,6 +143,7 @@ impl Learner {
             detail: Detail {
                 noise: middle(|sample| sample.detail.noise)?,
                 detail: middle(|sample| sample.detail.detail)?,
+                coarse: middle(|sample| sample.detail.coarse)?,
                 torn_over_sides: middle(|sample| sample.detail.torn_over_sides)?,
             },
             stripes: self.stripes,

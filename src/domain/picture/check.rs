@@ -156,7 +156,7 @@ const EXPLAINS: [(Item, &[Item]); 8] = [
         &[Item::Covered, Item::Moved, Item::Blurred, Item::Noise, Item::Stripes, Item::ColourCast],
     ),
     (Item::Moved, &[Item::Covered, Item::Blurred, Item::Noise, Item::Stripes, Item::ColourCast]),
-    (Item::Covered, &[Item::Moved, Item::Blurred, Item::ColourCast]),
+    (Item::Covered, &[Item::Moved, Item::Blurred, Item::Stripes, Item::ColourCast]),
     (Item::Blurred, &[Item::Covered, Item::Moved, Item::Stripes]),
     (Item::Noise, &[Item::Moved]),
 ];
@@ -354,6 +354,19 @@ impl<'a> View<'a> {
         common >= COVER_LEAVES && (lost >= MIDDLE || self.detail_left(baseline) >= DETAIL_HIDDEN)
     }
 
+    /// How much detail is left where the baseline has some: pixel by pixel, or in the small picture where that shows more.
+    fn sharpness_left(&self, baseline: &Baseline) -> Option<f64> {
+        let (now, usual) = (self.features.detail, baseline.detail);
+        // At night what is called detail may be noise that was not taken off.
+        let noise = if self.context.sky == Sky::Night { added_by_noise(usual.noise) } else { 0.0 };
+        let left = |now: f64, usual: f64| {
+            let has_some = usual >= LEAST_DETAIL.max(noise);
+            has_some.then(|| detail_left(now, usual, self.deviation_left(baseline)))
+        };
+        let at_both = [left(now.detail, usual.detail), left(now.coarse, usual.coarse)];
+        at_both.into_iter().flatten().reduce(f64::max)
+    }
+
     fn detail_left(&self, baseline: &Baseline) -> f64 {
         detail_left(self.features.detail.detail, baseline.detail.detail, self.deviation_left(baseline))
     }
@@ -404,12 +417,8 @@ impl<'a> View<'a> {
         if self.context.sky == Sky::Twilight || self.deviation_left(baseline) < LEAST_DEVIATION {
             return Err(Skip::Light);
         }
-        // At night what is called detail may be noise that was not taken off.
-        let noise = if self.context.sky == Sky::Night { added_by_noise(baseline.detail.noise) } else { 0.0 };
-        if baseline.detail.detail < LEAST_DETAIL.max(noise) {
-            return Err(Skip::Featureless);
-        }
-        Ok(Reading::below(self.detail_left(baseline), rule))
+        let left = self.sharpness_left(baseline).ok_or(Skip::Featureless)?;
+        Ok(Reading::below(left, rule))
     }
 
     /// The share of the pixels that are not so in the baseline and are so now.

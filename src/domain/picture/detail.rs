@@ -18,13 +18,15 @@ const LAPLACIAN_OF_NOISE: f64 = 20.0;
 /// Blocks darker or brighter than this are clipped: they hide their noise.
 const CLIPPED: (f64, f64) = (6.0, 249.0);
 
-/// What is measured of the crop.
+/// What is measured of the crop, and of the small picture beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Detail {
     /// Deviation of the noise, in levels.
     pub noise: f64,
     /// Variance of the Laplacian without what the noise adds.
     pub detail: f64,
+    /// The same of the small picture: by night and in large pictures a pixel of the stream shows little that could be sharp.
+    pub coarse: f64,
     /// Torn sides of blocks over all.
     pub torn_over_sides: f64,
 }
@@ -70,26 +72,30 @@ fn variance(blocks: &[Block], sums: fn(&Block) -> (i32, i32)) -> f64 {
 }
 
 impl Detail {
-    /// Measures the crop of a picture of `size` outside the mask.
-    pub fn of(crop: &Luma, size: (u32, u32), mask: &Mask) -> Self {
-        let across = crop.width().div_ceil(BLOCK);
-        let seen = |block: &(usize, Block)| {
-            let (x, y) = (block.0 % across * BLOCK + BLOCK / 2, block.0 / across * BLOCK + BLOCK / 2);
-            let (x, y) = in_small(crop, size, (x, y));
-            block.1.pixels > 0 && !mask.covers(x, y)
-        };
-        let blocks: Vec<Block> =
-            blocks(crop, across).into_iter().enumerate().filter(seen).map(|(_, block)| block).collect();
-        let mut noises: Vec<f64> =
-            blocks.iter().filter(|block| !block.is_clipped()).map(Block::noise).collect();
-        let noise = median(&mut noises).unwrap_or(0.0);
-        let laplacian = variance(&blocks, |block| (block.laplacian, block.laplacian_squares));
-        Self {
-            noise,
-            detail: (laplacian - added_by_noise(noise)).max(0.0),
-            torn_over_sides: torn_over_sides(crop, size),
-        }
+    /// Measures the crop and the small form of a picture of `size` outside the mask.
+    pub fn of(crop: &Luma, small: &Luma, size: (u32, u32), mask: &Mask) -> Self {
+        let (noise, detail) = noise_and_detail(crop, size, mask);
+        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        let (_, coarse) = noise_and_detail(small, (side(SMALL_WIDTH), side(SMALL_HEIGHT)), mask);
+        Self { noise, detail, coarse, torn_over_sides: torn_over_sides(crop, size) }
     }
+}
+
+/// The deviation of the noise in what was cut out of the middle of a picture of `size`, and the variance of the Laplacian
+/// without it.
+fn noise_and_detail(crop: &Luma, size: (u32, u32), mask: &Mask) -> (f64, f64) {
+    let across = crop.width().div_ceil(BLOCK);
+    let seen = |block: &(usize, Block)| {
+        let (x, y) = (block.0 % across * BLOCK + BLOCK / 2, block.0 / across * BLOCK + BLOCK / 2);
+        let (x, y) = in_small(crop, size, (x, y));
+        block.1.pixels > 0 && !mask.covers(x, y)
+    };
+    let blocks: Vec<Block> =
+        blocks(crop, across).into_iter().enumerate().filter(seen).map(|(_, block)| block).collect();
+    let mut noises: Vec<f64> = blocks.iter().filter(|block| !block.is_clipped()).map(Block::noise).collect();
+    let noise = median(&mut noises).unwrap_or(0.0);
+    let laplacian = variance(&blocks, |block| (block.laplacian, block.laplacian_squares));
+    (noise, (laplacian - added_by_noise(noise)).max(0.0))
 }
 
 /// Measures the inner pixels of the crop, block by block. Both masks are second differences: the Laplacian is that down
@@ -163,7 +169,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
     fn measured(small: &Luma) -> Detail {
-        Detail::of(small, (640, 360), &Mask::of([]))
+        Detail::of(small, small, (640, 360), &Mask::of([]))
     }
 
     fn left(before: &Luma, now: &Luma) -> f64 {
@@ -209,10 +215,10 @@ mod tests {
     fn nothing_is_measured_of_nothing() {
         assert_eq!(measured(&scene::small(|_, _| 0)), Detail::default());
         let tiny = Luma::new(2, vec![9; 4].into()).unwrap();
-        assert_eq!(Detail::of(&tiny, (2, 2), &Mask::of([])), Detail::default());
+        assert_eq!(Detail::of(&tiny, &tiny, (2, 2), &Mask::of([])), Detail::default());
         let all = crate::domain::picture::Area::new(0, 0, 1000, 1000);
         let yard = scene::small(scene::yard);
-        let masked = Detail::of(&yard, (640, 360), &Mask::of(all));
+        let masked = Detail::of(&yard, &yard, (640, 360), &Mask::of(all));
         assert_eq!(Detail { torn_over_sides: 0.0, ..masked }, Detail::default());
     }
 

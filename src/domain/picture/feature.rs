@@ -125,7 +125,7 @@ impl Features {
     pub fn of(picture: &Picture, areas: &Areas) -> Self {
         let mask = areas.mask();
         let (small, crop) = (picture.small(), picture.crop());
-        let detail = Detail::of(crop, picture.size(), &mask);
+        let detail = Detail::of(crop, small, picture.size(), &mask);
         let colour = picture.chroma().map(|chroma| ColourFeatures::of(small, chroma, &mask));
         Self {
             size: picture.size(),
@@ -206,9 +206,9 @@ mod tests {
             prop_assert!((0.0..=255.0).contains(&mean) && (0.0..=128.0).contains(&deviation));
             prop_assert!(core_deviation <= deviation + 1e-9);
             prop_assert!(dark_over_all + bright_over_all <= 1.0 + 1e-9);
-            let Detail { noise, detail, torn_over_sides } = features.detail;
+            let Detail { noise, detail, coarse, torn_over_sides } = features.detail;
             prop_assert!((0.0..=1.0).contains(&torn_over_sides));
-            prop_assert!([noise, detail, features.colour.cast()].iter().all(|value| value.is_finite() && *value >= 0.0));
+            prop_assert!([noise, detail, coarse, features.colour.cast()].iter().all(|value| value.is_finite() && *value >= 0.0));
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct BaselineDocument {
     levels: [f64; 5],
     /// Whether it has colour, the hue, and how far colours spread.
     colour: (bool, [f64; 3]),
-    detail: [f64; 3],
+    detail: [f64; 4],
     /// Bytes in hex.
     stripes: String,
     /// Bytes in hex.
@@ -31,13 +31,13 @@ impl BaselineDocument {
         let Baseline { size, pictures, levels, colour, detail, stripes, edges } = baseline;
         let ColourFeatures { tone, hue: Hue { a, b }, spread } = colour;
         let Levels { mean, deviation, core_deviation, dark_over_all, bright_over_all } = levels;
-        let Detail { noise, detail, torn_over_sides } = detail;
+        let Detail { noise, detail, coarse, torn_over_sides } = detail;
         Self {
             size: *size,
             pictures: *pictures,
             levels: [*mean, *deviation, *core_deviation, *dark_over_all, *bright_over_all],
             colour: (*tone == Tone::Colour, [*a, *b, *spread]),
-            detail: [*noise, *detail, *torn_over_sides],
+            detail: [*noise, *detail, *coarse, *torn_over_sides],
             stripes: hex(&stripes.codes().collect::<Vec<_>>()),
             edges: hex(edges.codes()),
         }
@@ -45,7 +45,7 @@ impl BaselineDocument {
 
     pub(super) fn read(self) -> Option<Baseline> {
         let [mean, deviation, core_deviation, dark_over_all, bright_over_all] = self.levels;
-        let [noise, detail, torn_over_sides] = self.detail;
+        let [noise, detail, coarse, torn_over_sides] = self.detail;
         let (has_colour, [a, b, spread]) = self.colour;
         let tone = if has_colour { Tone::Colour } else { Tone::Grey };
         Some(Baseline {
@@ -53,7 +53,7 @@ impl BaselineDocument {
             pictures: self.pictures,
             levels: Levels { mean, deviation, core_deviation, dark_over_all, bright_over_all },
             colour: ColourFeatures { tone, hue: Hue { a, b }, spread },
-            detail: Detail { noise, detail, torn_over_sides },
+            detail: Detail { noise, detail, coarse, torn_over_sides },
             stripes: StripeBands::from_codes(&bytes(&self.stripes)?)?,
             edges: EdgeGrid::from_codes(bytes(&self.edges)?.into())?,
         })

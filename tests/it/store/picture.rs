@@ -26,7 +26,7 @@ fn baseline(mean: f64) -> Baseline {
             bright_over_all: 1e-9,
         },
         colour: ColourFeatures { tone: Tone::Colour, hue: Hue { a: -1.5, b: 2.25 }, spread: 0.7 },
-        detail: Detail { noise: 1.25, detail: 33.3, torn_over_sides: 0.001 },
+        detail: Detail { noise: 1.25, detail: 33.3, coarse: 410.5, torn_over_sides: 0.001 },
         stripes: StripeBands::from_codes(&bands).unwrap(),
         edges: EdgeGrid::from_codes(codes.into()).unwrap(),
     }

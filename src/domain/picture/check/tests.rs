@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::Timestamp;
+use crate::domain::picture::detail::Detail;
 use crate::domain::picture::settings::Learning;
 use crate::domain::picture::{Areas, Chroma, Luma, scene};
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, proptest};
@@ -143,6 +144,47 @@ fn a_cover_is_told_from_a_blur() {
     let shot = Shot::Seen(Box::new(seen(&blurred, Some(coloured()))));
     let readings = read(&shot, &QUIET, learnt(), Sky::Day);
     assert_eq!(faults(&readings), [Item::Blurred], "{readings:#?}");
+}
+
+/// What is read of the blur when so much detail of a pixel and of the small picture was learnt, and so much is seen.
+fn blur_of((usual, usual_coarse): (f64, f64), (now, coarse): (f64, f64)) -> (Grade, Option<f64>) {
+    let of = |detail, coarse| {
+        let features = seen(home(), Some(coloured()));
+        Features { detail: Detail { detail, coarse, ..features.detail }, ..features }
+    };
+    let mut baselines = Baselines::new(Timestamp::from_seconds(0));
+    for second in [0, 3, 6, 10] {
+        let at = Timestamp::from_seconds(second);
+        baselines.learn(&of(usual, usual_coarse), Light::Day, at, &rules().learning);
+    }
+    let shot = Shot::Seen(Box::new(of(now, coarse)));
+    let reading = *read(&shot, &QUIET, &baselines, Sky::Day).of(Item::Blurred);
+    (reading.grade, reading.value.map(|value| (value * 100.0).round() / 100.0))
+}
+
+#[test]
+fn a_blur_takes_what_detail_there_is_of_pixels_and_of_the_small_picture() {
+    let check = |usual, now, expected| assert_eq!(blur_of(usual, now), expected, "{now:?} of {usual:?}");
+    check((40.0, 400.0), (8.0, 40.0), (Grade::Abnormal, Some(0.2)));
+    // A coder that cleans the pixels leaves the small picture as it was.
+    check((40.0, 400.0), (8.0, 380.0), (Grade::Normal, Some(0.95)));
+    // A pixel of a large picture shows little that could be sharp.
+    check((2.0, 400.0), (2.0, 40.0), (Grade::Abnormal, Some(0.1)));
+    check((40.0, 2.0), (8.0, 2.0), (Grade::Abnormal, Some(0.2)));
+    check((2.0, 2.0), (0.0, 0.0), (Grade::NotChecked(Skip::Featureless), None));
+}
+
+#[test]
+fn noise_is_held_against_its_own_light() {
+    let mut baselines = Baselines::new(Timestamp::from_seconds(0));
+    for second in [0, 3, 6, 10] {
+        let at = Timestamp::from_seconds(second);
+        baselines.learn(&seen(home(), Some(coloured())), Light::Night, at, &rules().learning);
+    }
+    let meadow = scene::noisy(home(), 12.0, 1);
+    let shot = Shot::Seen(Box::new(seen(&meadow, Some(coloured()))));
+    let readings = read(&shot, &QUIET, &baselines, Sky::Day);
+    assert_eq!(readings.of(Item::Noise).grade, Grade::NotChecked(Skip::Learning), "grass passes for noise");
 }
 
 #[test]
