@@ -5,5 +5,7 @@ CREATE TABLE decoded_size (
     at_ms BIGINT NOT NULL,           -- when a key frame of this size was received first
     width BIGINT NOT NULL,           -- pixels
     height BIGINT NOT NULL,          -- pixels
+    promised_width BIGINT,           -- pixels, from the bitstream; null where it names none
+    promised_height BIGINT,          -- pixels, from the bitstream; null where it names none
     PRIMARY KEY (point, stream, at_ms)
 ) WITHOUT ROWID;

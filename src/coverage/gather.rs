@@ -3,7 +3,6 @@
 use crate::coverage::{CoverageContext, CoverageError, last_instant};
 use crate::domain::exclusion::ExclusionMap;
 use crate::domain::history::History;
-use crate::domain::key_frame::StreamRole;
 use crate::domain::survey::{Measured, Member, TimeRow, is_assessed};
 use crate::domain::timeline::{self, Span};
 use crate::domain::{
@@ -202,11 +201,7 @@ async fn read_facts(
         measured.extend(facts.into_iter().map(of_point));
         for decoded in context.store.decoded_sizes_at(division, at).await? {
             if let Some(measured) = measured.get_mut(&decoded.point) {
-                // What was seen is worth more than what was promised.
-                match decoded.stream {
-                    StreamRole::Watched => measured.size = Some(decoded.size),
-                    StreamRole::Main => measured.main_size = Some(decoded.size),
-                }
+                measured.prove(&decoded);
             }
         }
     }

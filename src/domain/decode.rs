@@ -91,6 +91,8 @@ pub struct Decoding {
     pub taken: Timestamp,
     /// What its packets tell.
     pub facts: StreamFacts,
+    /// Width and height that its parameter sets promised.
+    pub promised: Option<(u32, u32)>,
     /// What was painted over on its still.
     pub masks: Vec<Polygon>,
     /// The picture, or why there is none.
@@ -127,6 +129,8 @@ pub struct DecodedSize {
     pub at: Timestamp,
     /// Width and height in pixels.
     pub size: (u32, u32),
+    /// What its parameter sets promised: while the stream promises the same, it is taken to give the same.
+    pub promised: Option<(u32, u32)>,
 }
 
 /// What those who judge pictures ask of the decoding.

@@ -5,10 +5,12 @@
 //! divisions that are not assessed are left out and counted apart.
 
 use crate::domain::coverage::{Counts, Figure, time_counts};
+use crate::domain::decode::DecodedSize;
 use crate::domain::division::Division;
 use crate::domain::grid::{Grid, GridKind};
 use crate::domain::history::{Basis, History};
 use crate::domain::indicator::{FigureId, Measure};
+use crate::domain::key_frame::StreamRole;
 use crate::domain::place::{Place, PlaceKind};
 use crate::domain::record::{missing_people, record_faults};
 use crate::domain::target::{Targets, VillageRule};
@@ -78,12 +80,25 @@ pub struct Contribution {
 /// What is measured of a point's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// Width and height of the watched stream, from the bitstream.
+    /// Width and height of the watched stream.
     pub size: Option<(u32, u32)>,
-    /// Width and height of the main stream where another one is watched, from the bitstream.
+    /// Width and height of the main stream where another one is watched.
     pub main_size: Option<(u32, u32)>,
     /// The device's clock.
     pub clock: ClockReading,
+}
+
+impl Measured {
+    /// Takes the size of a decoded picture instead of what the bitstream promises, as long as it promises the same.
+    pub fn prove(&mut self, decoded: &DecodedSize) {
+        let size = match decoded.stream {
+            StreamRole::Watched => &mut self.size,
+            StreamRole::Main => &mut self.main_size,
+        };
+        if *size == decoded.promised {
+            *size = Some(decoded.size);
+        }
+    }
 }
 
 /// Time of the points of one village and class; of one point where lists are asked for.

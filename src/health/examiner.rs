@@ -28,6 +28,9 @@ use std::time::Duration;
 /// Beijing.
 const ANYWHERE: (f64, f64) = (116.4, 39.9);
 
+/// A stream has a size for at least this long, as far as it is kept.
+const SIZE_HOLDS: Duration = Duration::from_secs(3_600);
+
 /// How pictures are judged.
 #[derive(Clone, Debug)]
 pub struct ExaminerSettings {
@@ -52,6 +55,8 @@ pub struct Examined {
     pub shot: Shot,
     /// What packets and decoder tell.
     pub facts: StreamFacts,
+    /// Width and height that its parameter sets promised.
+    pub promised: Option<(u32, u32)>,
     /// The still that was kept of it.
     pub still: Option<StillNote>,
 }
@@ -139,13 +144,24 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Only another size is news.
+    /// Only another size is news, and not more often than once in a while: some streams change theirs with each picture.
     fn take(&mut self, decoded: DecodedSize) {
         let stream = (decoded.point, decoded.stream);
-        let is_known = self.known.get(&stream).is_some_and(|known| known.size == decoded.size);
-        if !is_known {
+        let is_news = self.known.get(&stream).is_none_or(|known| {
+            (known.size, known.promised) != (decoded.size, decoded.promised)
+                && decoded.at >= known.at.plus(SIZE_HOLDS)
+        });
+        if is_news {
             self.known.insert(stream, decoded);
             self.unkept.insert(stream, decoded);
+        }
+    }
+
+    /// What is kept already stays dated as it was: it is written anew where the clock was ahead.
+    fn shift(&mut self, step_ms: i64) {
+        self.known.retain(|stream, _| step_ms >= 0 || self.unkept.contains_key(stream));
+        for size in self.known.values_mut().chain(self.unkept.values_mut()) {
+            size.at = size.at.shifted(step_ms);
         }
     }
 }
@@ -245,6 +261,7 @@ impl Examiner {
     pub fn change_inventory(&mut self, inventory: Arc<Inventory>) {
         self.patients.retain(|point, _| inventory.points.contains_key(point));
         self.sizes.known.retain(|(point, _), _| inventory.points.contains_key(point));
+        self.sizes.unkept.retain(|(point, _), _| inventory.points.contains_key(point));
         self.middle = middle(&inventory).unwrap_or(ANYWHERE);
         self.townships.clear();
         for (code, point) in &inventory.points {
@@ -275,7 +292,7 @@ impl Examiner {
 
     /// Takes what was seen of a key frame.
     pub fn take(&mut self, examined: Examined, now: Timestamp) {
-        let Examined { point, taken, shot, facts, still } = examined;
+        let Examined { point, taken, shot, facts, promised, still } = examined;
         let size = match &shot {
             Shot::Seen(features) => Some(features.size),
             Shot::Damaged(_) | Shot::Lost => None,
@@ -290,21 +307,23 @@ impl Examiner {
             patient.still = still;
         }
         if let Some(size) = size {
-            self.take_size(DecodedSize { point, stream: StreamRole::Watched, at: taken.min(now), size });
+            let stream = StreamRole::Watched;
+            self.take_size(DecodedSize { point, stream, at: taken, size, promised }, now);
         }
         self.settle(point, now);
     }
 
     /// Takes the size of a decoded picture.
-    pub fn take_size(&mut self, decoded: DecodedSize) {
+    pub fn take_size(&mut self, decoded: DecodedSize, now: Timestamp) {
         if self.inventory.points.contains_key(&decoded.point) {
-            self.sizes.take(decoded);
+            self.sizes.take(DecodedSize { at: decoded.at.min(now), ..decoded });
         }
     }
 
-    /// Takes over the sizes that were kept.
-    pub fn restore_sizes(&mut self, kept: Vec<DecodedSize>) {
-        self.sizes.known = kept.into_iter().map(|size| ((size.point, size.stream), size)).collect();
+    /// Takes over the sizes that were kept; not those that a clock which was ahead dated.
+    pub fn restore_sizes(&mut self, kept: Vec<DecodedSize>, now: Timestamp) {
+        let believable = kept.into_iter().filter(|size| size.at <= now);
+        self.sizes.known = believable.map(|size| ((size.point, size.stream), size)).collect();
     }
 
     /// The sizes that are not in the store yet.
@@ -376,6 +395,7 @@ impl Examiner {
             patient.looked = patient.looked.map(|looked| looked.shifted(step_ms));
         }
         self.first_look = self.first_look.map(|first| first.shifted(step_ms));
+        self.sizes.shift(step_ms);
     }
 
     /// Hands over what follows from the steps since the last call.

@@ -82,13 +82,15 @@ impl Decoders {
         let planes = raw.planes().ok_or(DecodeFailure::NoPicture)?;
         let picture = shrink(&planes, raw.range, raw.size).ok_or(DecodeFailure::NoPicture)?;
         let still = request.still.as_ref().and_then(|wanted| self.stills.make(&planes, raw.range, wanted));
+        let complaints = self.complaints.count().saturating_add(errors);
         // The decoder of Motion JPEG never complains, that of H.265 seldom.
-        let is_broken = match request.codec {
-            Codec::H264 => false,
-            Codec::H265 => !slices::is_whole(request.frame),
-            Codec::Mjpeg => !scan::is_whole(request.frame),
-        };
-        let complaints = self.complaints.count().saturating_add(errors).saturating_add(is_broken.into());
+        let is_whole = complaints > 0
+            || match request.codec {
+                Codec::H264 => true,
+                Codec::H265 => slices::is_whole(request.frame),
+                Codec::Mjpeg => scan::is_whole(request.frame),
+            };
+        let complaints = complaints.saturating_add((!is_whole).into());
         let cost = cpu_time().saturating_sub(began);
         Ok(Box::new(DecodedPicture { picture, complaints, cost, still }))
     }

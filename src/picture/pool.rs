@@ -28,6 +28,10 @@ const TICK: Duration = Duration::from_secs(1);
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// A point of which nothing came for so long is forgotten; when its last still was made, not before the next one is due.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// Main streams whose picture may wait: they come once a day..
+const WAITING_MAINS: usize = 32;
+/// ..and one is decoded when nothing else waits, or behind so many others.
+const OTHERS_BEFORE_MAIN: u32 = 8;
 /// A decoder that cannot be started, or dies at once, is tried again after this, doubling..
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 /// ..up to this.
@@ -85,6 +89,8 @@ struct Pool {
     frames: BTreeMap<PointCode, Candidate>,
     /// Those of main streams: one a day of each point, for its size alone.
     mains: BTreeMap<PointCode, Candidate>,
+    /// Frames that were taken since the last of them.
+    others: u32,
     /// Of both.
     waiting_bytes: usize,
     /// Points whose next picture comes with a still.
@@ -170,6 +176,7 @@ impl Pool {
             budget: DecodeBudget::new(settings.cpu_share, Duration::ZERO),
             frames: BTreeMap::new(),
             mains: BTreeMap::new(),
+            others: 0,
             waiting_bytes: 0,
             stills: BTreeSet::new(),
             last_stills: BTreeMap::new(),
@@ -247,12 +254,15 @@ impl Pool {
 
     /// Takes the frame that is decoded next from those that wait; how long it has waited.
     fn next_frame(&mut self, now: Duration) -> Option<(Candidate, Duration)> {
-        let next = match self.mains.pop_first() {
-            Some((_, main)) => Some((main, Duration::ZERO)),
-            None => {
-                let (point, lag) = self.queue.next(now)?;
-                self.frames.remove(&point).map(|candidate| (candidate, lag))
-            }
+        let is_mains_turn = self.queue.waiting() == 0 || self.others >= OTHERS_BEFORE_MAIN;
+        let main = if is_mains_turn { self.mains.pop_first() } else { None };
+        let next = if let Some((_, main)) = main {
+            self.others = 0;
+            Some((main, Duration::ZERO))
+        } else {
+            self.others = self.others.saturating_add(1);
+            let (point, lag) = self.queue.next(now)?;
+            self.frames.remove(&point).map(|candidate| (candidate, lag))
         };
         let bytes = next.as_ref().map_or(0, |(candidate, _)| candidate.frame.bytes.len());
         self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
@@ -274,12 +284,13 @@ impl Pool {
         let masks = framing.map(|framing| framing.privacy_masks).unwrap_or_default();
         let deadline = self.inputs.settings.deadline;
         let task = self.busy.spawn(async move {
+            let promised = frame.size;
             let (mut ask, began) = (Ask { frame, still_width, masks }, Instant::now());
             let (outcome, breakdown) = worker.decode(&ask, deadline).await;
             let worker = matches!(breakdown, Breakdown::None).then_some(worker);
             let cost = cost_of(&outcome, began.elapsed());
             let masks = std::mem::take(&mut ask.masks);
-            let decoding = Decoding { point, stream, taken, facts, masks, outcome };
+            let decoding = Decoding { point, stream, taken, facts, promised, masks, outcome };
             Done::Decoded { worker, decoding, breakdown, cost, wished }
         });
         self.tasks.insert(task.id(), slot);
@@ -374,7 +385,8 @@ impl Pool {
         };
         let before = frames.get(&point).map_or(0, |before| before.frame.bytes.len());
         let waiting = self.waiting_bytes.saturating_sub(before).saturating_add(candidate.frame.bytes.len());
-        if waiting > WAITING_BYTES {
+        let are_too_many_mains = stream == StreamRole::Main && self.mains.len() >= WAITING_MAINS;
+        if waiting > WAITING_BYTES || are_too_many_mains {
             telemetry::picture_dropped();
             return;
         }

@@ -107,6 +107,8 @@ fn read_header(file: &[u8]) -> Option<Header<'_>> {
         let (segment, behind) = behind.split_at_checked(length)?;
         rest = behind;
         match marker {
+            // Only the samples of cameras have eight bits.
+            0xc0 | 0xc1 if segment.first() != Some(&8) => return Some(Header::Other),
             0xc0 | 0xc1 => frame = Some(read_frame(segment)?),
             0xc2..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcf => return Some(Header::Other),
             0xc4 => read_tables(segment, &mut tables)?,
@@ -203,7 +205,7 @@ impl Layout {
                 let [of_means, of_others] = &self.tables;
                 let codes = of_means.get(block.mean)?.as_ref()?;
                 let mean = means.get_mut(block.component)?;
-                *mean += read_difference(&mut bits, codes)?;
+                *mean = mean.checked_add(read_difference(&mut bits, codes)?)?;
                 // A file without the table is one that leaves it to a convention: nothing is known of its steps.
                 if let Some(step) = self.steps.get(block.quantiser)? {
                     (mean.checked_mul(*step)?.abs() <= LARGEST_MEAN + step).then_some(())?;

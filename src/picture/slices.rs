@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use tree::Picture;
 
 /// Whether an Annex B key frame holds all that its headers promise. One of a kind that cameras do not send (tiles, other
-/// colour than 4:2:0, extensions) is not looked at; one whose headers cannot be read is not whole.
+/// colour than 4:2:0, extensions), and one whose parameter sets cannot be read, is left to the decoder.
 pub(super) fn is_whole(frame: &[u8]) -> bool {
     read(frame) != Err(Stop::Broken)
 }
@@ -34,8 +34,9 @@ fn read(frame: &[u8]) -> Result<(), Stop> {
         }
         let body = without_emulation_prevention(body);
         match header[0] >> 1 & 0x3f {
-            33 => sequences.extend([Sequence::read(&body)?]),
-            34 => pictures.extend([Parameters::read(&body)?]),
+            // A set that cannot be read is as good as none: the decoder says whether it was needed.
+            33 => sequences.extend(Sequence::read(&body)),
+            34 => pictures.extend(Parameters::read(&body)),
             kind @ 16..=21 => slices.push((matches!(kind, 19 | 20), body)),
             // Units of a picture that is no random access do not belong to a key frame.
             0..=15 => return Err(Stop::Broken),
@@ -43,8 +44,8 @@ fn read(frame: &[u8]) -> Result<(), Stop> {
         }
     }
     let first = slices.first().and_then(|(_, body)| parameters_of(body)).or_broken()?;
-    let parameters = pictures.get(&first).or_broken()?;
-    let sequence = sequences.get(&parameters.sequence).or_broken()?;
+    let parameters = pictures.get(&first).ok_or(Stop::Unread)?;
+    let sequence = sequences.get(&parameters.sequence).ok_or(Stop::Unread)?;
     let mut picture = Picture::new(sequence, parameters);
     for (is_idr, body) in &slices {
         let segment = Segment::read(body, *is_idr, parameters, sequence).or_broken()?;

@@ -80,6 +80,7 @@ pub(super) async fn check(
         Ok(worker) => worker,
         Err(error) => return missing(&error.to_string()),
     };
+    let promised = candidate.frame.size;
     let ask = Ask { frame: candidate.frame, still_width: None, masks: Vec::new() };
     let (outcome, _breakdown) = worker.decode(&ask, settings.picture.deadline).await;
     worker.stop().await;
@@ -88,7 +89,7 @@ pub(super) async fn check(
     {
         return missing(&format!("the decoder failed over the key frame: {}", failure.as_str()));
     }
-    judged(&Decoding { point, stream, taken, facts, masks: Vec::new(), outcome }, known, settings)
+    judged(&Decoding { point, stream, taken, facts, promised, masks: Vec::new(), outcome }, known, settings)
 }
 
 fn judged(decoding: &Decoding, known: Known, settings: &Settings) -> PictureDocument {

@@ -281,6 +281,26 @@ fn hd_is_measured_and_a_small_sub_stream_proves_nothing_of_its_main_stream() {
 }
 
 #[test]
+fn a_decoded_picture_proves_the_size_that_the_stream_promises_still() {
+    let (small, large) = (Some((640, 360)), Some((1920, 1080)));
+    let after = |promised, size, stream, now: (Option<_>, Option<_>)| {
+        let mut measured = Measured { size: now.0, main_size: now.1, clock: ClockReading::NotSeen };
+        let at = Timestamp::from_seconds(0);
+        measured.prove(&DecodedSize { point: B.parse().unwrap(), stream, at, size, promised });
+        (measured.size, measured.main_size)
+    };
+    let decoded = (704, 576);
+    assert_eq!(after(small, decoded, StreamRole::Watched, (small, large)), (Some(decoded), large));
+    assert_eq!(after(large, decoded, StreamRole::Main, (small, large)), (small, Some(decoded)));
+    assert_eq!(
+        after(large, decoded, StreamRole::Main, (large, small)),
+        (large, small),
+        "set to another size since"
+    );
+    assert_eq!(after(None, decoded, StreamRole::Watched, (None, None)), (Some(decoded), None));
+}
+
+#[test]
 fn the_main_stream_decides_where_it_was_measured() {
     let check = |main_size, watched, expected: [u64; 4], words: &[&str]| {
         let mut measured = measured();

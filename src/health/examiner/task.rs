@@ -141,7 +141,7 @@ impl Task {
         let framings = Arc::clone(&inputs.framings.borrow_and_update());
         let restored = std::mem::take(&mut inputs.restored);
         let mut examiner = Examiner::new(inputs.settings.clone(), inventory, framings, restored);
-        examiner.restore_sizes(std::mem::take(&mut inputs.sizes));
+        examiner.restore_sizes(std::mem::take(&mut inputs.sizes), inputs.clock.now());
         let compared = (inputs.clock.now(), Instant::now());
         Self { examiner, inputs, outputs, compared }
     }
@@ -180,10 +180,11 @@ impl Task {
 
     /// Of a main stream nothing is judged.
     fn take_size(&mut self, decoding: &Decoding) {
-        let Decoding { point, stream, taken, .. } = *decoding;
+        let Decoding { point, stream, taken, promised, .. } = *decoding;
         if let Ok(decoded) = decoding.sound() {
             let size = decoded.picture.size();
-            self.examiner.take_size(DecodedSize { point, stream, at: taken, size });
+            let size = DecodedSize { point, stream, at: taken, size, promised };
+            self.examiner.take_size(size, self.inputs.clock.now());
         }
     }
 
@@ -191,7 +192,10 @@ impl Task {
         let BrokenFrame { point, taken, facts } = *broken;
         let facts = StreamFacts { broken_over_decoded: Some(1.0), ..facts };
         let shot = Shot::Damaged(Damage::PacketsLost);
-        self.examiner.take(Examined { point, taken, shot, facts, still: None }, self.inputs.clock.now());
+        self.examiner.take(
+            Examined { point, taken, shot, facts, promised: None, still: None },
+            self.inputs.clock.now(),
+        );
     }
 
     fn miss(&mut self) {
@@ -238,6 +242,7 @@ impl Task {
 
     /// Puts into the store what is not there yet.
     async fn keep(&mut self, with_lessons: bool, cancel: &CancellationToken) {
+        self.keep_sizes(cancel).await;
         let unkept = self.examiner.unkept(with_lessons);
         for some in unkept.chunks(KEEP_AT_ONCE) {
             if cancel.is_cancelled() {
@@ -249,7 +254,6 @@ impl Task {
                 Err(elapsed) => return telemetry::diagnoses_not_kept(&elapsed, unkept.len()),
             }
         }
-        self.keep_sizes(cancel).await;
     }
 
     async fn keep_sizes(&mut self, cancel: &CancellationToken) {
@@ -296,7 +300,8 @@ fn look_at(
             None
         })
     });
-    Examined { point: decoding.point, taken: decoding.taken, shot, facts, still }
+    let Decoding { point, taken, promised, .. } = *decoding;
+    Examined { point, taken, shot, facts, promised, still }
 }
 
 /// Keeps a still; not one that was painted over before another mask was set. Whoever sets one removes what is kept by then, so

@@ -72,7 +72,8 @@ fn white(number: i64) -> Shot {
 
 fn take(examiner: &mut Examiner, number: u32, second: i64, shot: Shot) {
     let facts = StreamFacts { broken_over_decoded: Some(0.0), ..StreamFacts::default() };
-    examiner.take(Examined { point: code(number), taken: at(second), shot, facts, still: None }, at(second));
+    let (point, taken, promised) = (code(number), at(second), Some((320, 180)));
+    examiner.take(Examined { point, taken, shot, facts, promised, still: None }, taken);
 }
 
 fn faults_of(effects: &Effects, number: u32) -> Option<Vec<ConfirmedFault>> {
@@ -120,7 +121,7 @@ fn a_picture_that_was_not_decoded_is_never_good() {
     for round in 0..4 {
         let shot = Shot::Damaged(Damage::NotDecoded);
         let taken = at(round * 60);
-        examiner.take(Examined { point: code(1), taken, shot, facts, still: None }, taken);
+        examiner.take(Examined { point: code(1), taken, shot, facts, promised: None, still: None }, taken);
     }
     let effects = examiner.take_effects();
     assert_eq!(words(faults_of(&effects, 1)), ["damaged"]);
@@ -334,27 +335,60 @@ fn a_point_without_video_loses_its_signal_in_rounds_of_its_own() {
 #[test]
 fn only_another_size_of_a_stream_is_kept() {
     let mut examiner = examiner(1, Framings::new());
-    let size = |stream, second, size| DecodedSize { point: code(1), stream, at: at(second), size };
+    let size = |stream, second, size| DecodedSize {
+        point: code(1),
+        stream,
+        at: at(second),
+        size,
+        promised: Some((320, 180)),
+    };
+    let hour = 3_600;
+    let watched = size(StreamRole::Watched, 0, (320, 180));
+    let main = size(StreamRole::Main, 90, (1280, 720));
+    let larger = size(StreamRole::Main, 95 + hour, (1920, 1080));
     take(&mut examiner, 1, 0, scene(0));
     take(&mut examiner, 1, 60, scene(1));
-    let [main, larger] =
-        [(90, (1280, 720)), (95, (1920, 1080))].map(|(second, sides)| size(StreamRole::Main, second, sides));
-    examiner.take_size(main);
-    examiner.take_size(DecodedSize { at: at(91), ..main });
-    examiner.take_size(DecodedSize { point: code(2), ..main });
+    for later in [0, hour] {
+        examiner.take_size(DecodedSize { at: at(90 + later), ..main }, at(90 + later));
+    }
+    examiner.take_size(DecodedSize { point: code(2), ..main }, at(90));
+    examiner.take_size(size(StreamRole::Main, 100, (640, 360)), at(100));
     let first = examiner.unkept_sizes();
-    assert_eq!(first, [size(StreamRole::Watched, 0, (320, 180)), main], "a point that nobody knows has none");
+    assert_eq!(first, [watched, main], "nobody knows the point 2, and nothing changes within the hour");
     // While it was being kept the camera was set to another size.
-    examiner.take_size(larger);
+    examiner.take_size(larger, at(95 + hour));
     examiner.note_sizes_kept(&first);
     assert_eq!(examiner.unkept_sizes(), [larger]);
     examiner.note_sizes_kept(&[larger]);
 
     let mut after = Examiner::new(settings(), inventory(1), Arc::default(), Vec::new());
-    after.restore_sizes(vec![first[0], larger]);
-    take(&mut after, 1, 600, scene(2));
-    after.take_size(DecodedSize { at: at(700), ..larger });
+    after.restore_sizes(vec![watched, larger], at(2 * hour));
+    take(&mut after, 1, 2 * hour, scene(2));
+    after.take_size(DecodedSize { at: at(5 * hour), ..larger }, at(5 * hour));
     assert_eq!(after.unkept_sizes(), [], "a restart writes nothing anew");
+}
+
+#[test]
+fn a_size_from_a_clock_that_was_ahead_is_kept_anew() {
+    let main = DecodedSize {
+        point: code(1),
+        stream: StreamRole::Main,
+        at: at(90_000),
+        size: (1280, 720),
+        promised: Some((1280, 720)),
+    };
+    let mut examiner = examiner(1, Framings::new());
+    examiner.take_size(main, at(90_000));
+    examiner.note_sizes_kept(&[main]);
+    examiner.shift(-80_000_000);
+    let again = DecodedSize { at: at(10_100), ..main };
+    examiner.take_size(DecodedSize { at: at(10_200), ..main }, at(10_100));
+    assert_eq!(examiner.unkept_sizes(), [again], "never later than now");
+
+    let mut after = Examiner::new(settings(), inventory(1), Arc::default(), Vec::new());
+    after.restore_sizes(vec![main], at(10_100));
+    after.take_size(again, at(10_100));
+    assert_eq!(after.unkept_sizes(), [again]);
 }
 
 #[test]

@@ -221,9 +221,9 @@ impl<'a> Arithmetic<'a> {
         (left == 0x80).then_some(self.next)
     }
 
-    /// Goes on at a byte, as after samples that are not coded.
-    pub(super) fn go_on(&mut self, at: usize) {
-        self.next = at;
+    /// Goes on behind so many bytes that are not coded.
+    pub(super) fn skip_bytes(&mut self, count: usize) {
+        self.next += count;
         self.begin();
     }
 }

@@ -3,6 +3,8 @@
 use crate::domain::bits::Bits;
 use crate::domain::sps::skip_profile_tier_level;
 
+/// Most samples of a coded picture: what the decoder is given.
+const MOST_PIXELS: usize = 4096 * 4096;
 /// Highest number of picture sets (7.4.3.2.1), and of pictures in one.
 const MOST_SETS: u32 = 64;
 const MOST_PICTURES: u32 = 16;
@@ -77,11 +79,12 @@ impl Sequence {
 
     fn read_main(bits: &mut Bits<'_>, sub_layers: u32) -> Option<Self> {
         let size = (read_size(bits)?, read_size(bits)?);
+        (size.0 * size.1 <= MOST_PIXELS).then_some(())?;
         if bits.flag()? {
             (0..4).try_for_each(|_| bits.exp_golomb().map(drop))?;
         }
         let bit_depths = (bits.exp_golomb()?.checked_add(8)?, bits.exp_golomb()?.checked_add(8)?);
-        let order_bits = bits.exp_golomb()?.checked_add(4)?;
+        let order_bits = bits.exp_golomb()?.checked_add(4).filter(|bits| *bits <= 16)?;
         let for_each = bits.flag()?;
         for _ in if for_each { 0 } else { sub_layers }..=sub_layers {
             (0..3).try_for_each(|_| bits.exp_golomb().map(drop))?;
@@ -106,7 +109,6 @@ impl Sequence {
         let long_term = if bits.flag()? { Some(read_long_term(bits, order_bits)?) } else { None };
         let has_temporal_vectors = bits.flag()?;
         let is_sound = bit_depths.0.max(bit_depths.1) <= 16
-            && order_bits <= 16
             && (3..=6).contains(&units.0)
             && (4..=6).contains(&units.1)
             && transforms.0 < units.0
@@ -307,7 +309,9 @@ impl Parameters {
         let quantiser = bits.signed_exp_golomb()?.checked_add(26)?;
         bits.skip(1)?;
         let may_skip_transform = bits.flag()?;
-        let quantiser_depth = if bits.flag()? { Some(bits.exp_golomb()?) } else { None };
+        // From 64 to 8 samples at most.
+        let quantiser_depth =
+            if bits.flag()? { Some(bits.exp_golomb().filter(|depth| *depth <= 3)?) } else { None };
         bits.signed_exp_golomb()?;
         bits.signed_exp_golomb()?;
         let has_chroma_offsets = bits.flag()?;

@@ -118,12 +118,19 @@ fn next_to_every_wrong_bit_is_noticed() {
 }
 
 #[test]
-fn what_has_no_headers_is_not_whole() {
+fn only_what_can_be_read_is_told_from_what_is_whole() {
     let frame = encode((200, 136), "keyint=250").swap_remove(0);
     let slice = first_slice(&frame) - 19;
-    assert!(!is_whole(&frame[slice..]));
-    assert!(!is_whole(&frame[..slice]));
-    assert!(!is_whole(&[]));
+    assert_eq!(read(&frame[..slice]), Err(Stop::Broken), "parameter sets alone");
+    assert_eq!(read(&[]), Err(Stop::Broken));
+    assert_eq!(read(&frame[slice..]), Err(Stop::Unread), "a slice alone");
+    // A set of another number that is damaged is nobody's.
+    let damaged = [&[0, 0, 0, 1, 34 << 1, 1, 0x1f][..], &frame].concat();
+    assert_eq!(read(&damaged), Ok(()));
+    let with_tail = [&frame[..], &[0x55; 16]].concat();
+    assert_eq!(read(&with_tail), Ok(()), "hardware writes words");
+    let with_more = [&frame[..], &[0x55; 17]].concat();
+    assert_eq!(read(&with_more), Err(Stop::Broken));
 }
 
 proptest! {

@@ -11,6 +11,9 @@ const HORIZONTAL: u8 = 10;
 const VERTICAL: u8 = 26;
 const DIAGONAL: u8 = 34;
 
+/// Bytes that may follow the end of a segment: hardware writes words.
+const MOST_REST: usize = 16;
+
 /// A square of samples: where it begins, and the binary logarithm of its side.
 #[derive(Clone, Copy, Debug)]
 struct Square {
@@ -149,8 +152,9 @@ impl<'p> Walk<'p, '_> {
         if self.picture.parameters.has_dependent_segments {
             self.picture.end = Some(self.symbols.contexts().clone());
         }
-        // Nothing but zeros fills a unit up.
-        data.get(self.symbols.end_byte()?..)?.iter().all(|byte| *byte == 0).then_some(())
+        // Nothing but zeros fills a unit up; some bytes of another kind harm nothing.
+        let rest = data.get(self.symbols.end_byte()?..)?;
+        (rest.len() <= MOST_REST || rest.iter().all(|byte| *byte == 0)).then_some(())
     }
 
     /// `coding_tree_unit`.
@@ -275,8 +279,7 @@ impl<'p> Walk<'p, '_> {
         let plain = self.picture.sequence.plain?;
         let samples = square.side() * square.side();
         let bits = samples * plain.luma_bits + samples / 2 * plain.chroma_bits;
-        let at = self.symbols.end_byte()?;
-        self.symbols.go_on(at + bits.div_ceil(8));
+        self.symbols.skip_bytes(bits.div_ceil(8));
         Some(())
     }
 

@@ -21,6 +21,7 @@ async fn a_decoded_size_holds_until_the_next_one_of_its_stream() {
             stream,
             at: at(seconds),
             size,
+            promised: (number == 1).then_some((1920, 1080)),
         });
         store.keep_decoded_sizes(&[small, grown, main, other]).await.unwrap();
         store.keep_decoded_sizes(&[small]).await.unwrap();

@@ -133,7 +133,13 @@ async fn a_fact_goes_once_a_newer_one_held_at_the_horizon() {
 async fn a_decoded_size_goes_once_a_newer_one_of_its_stream_held_at_the_horizon() {
     on_both(async |store: Store| {
         crate::store::fixture::fill(&store).await;
-        let size = |stream, day| DecodedSize { point: point(1), stream, at: at(day * DAY), size: (640, 360) };
+        let size = |stream, day| DecodedSize {
+            point: point(1),
+            stream,
+            at: at(day * DAY),
+            size: (640, 360),
+            promised: None,
+        };
         let watched = [1, 5, 30].map(|day| size(StreamRole::Watched, day));
         let main = size(StreamRole::Main, 2);
         store.keep_decoded_sizes(&[&watched[..], &[main]].concat()).await.unwrap();
