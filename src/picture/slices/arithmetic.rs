@@ -27,6 +27,37 @@ const AFTER_LESS: [u8; 64] = [
     36, 36, 36, 37, 37, 37, 38, 38, 63,
 ];
 
+/// The same by twice the state, the more probable symbol and the range's upper bits, so that one look finds it.
+const PARTS: [[u8; 4]; 128] = parts();
+/// The states after the more and the less probable symbol, by twice the state and the more probable symbol.
+const AFTER: [(u8, u8); 128] = after();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn parts() -> [[u8; 4]; 128] {
+    let mut parts = [[0; 4]; 128];
+    let mut state = 0;
+    while state < 128 {
+        parts[state] = LESS_PROBABLE[state / 2];
+        state += 1;
+    }
+    parts
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+#[expect(clippy::cast_possible_truncation, reason = "evaluated by the compiler, below 128")]
+const fn after() -> [(u8, u8); 128] {
+    let mut after = [(0, 0); 128];
+    let mut state = 0;
+    while state < 128 {
+        let (probability, probable) = (state / 2, state as u8 & 1);
+        let more = if probability < 62 { state as u8 + 2 } else { state as u8 };
+        let turned = if probability == 0 { 1 - probable } else { probable };
+        after[state] = (more, AFTER_LESS[probability] << 1 | turned);
+        state += 1;
+    }
+    after
+}
+
 /// Where the contexts of each element begin.
 pub(super) mod context {
     pub(in crate::picture::slices) const SAO_MERGE: usize = 0;
@@ -137,35 +168,42 @@ impl<'a> Arithmetic<'a> {
     }
 
     /// A symbol whose probability a context knows.
+    #[inline]
     pub(super) fn symbol(&mut self, context: usize) -> bool {
         let Some(state) = self.contexts.0.get_mut(context) else { return false };
-        let (probability, probable) = (usize::from(*state >> 1), *state & 1);
-        let quarter = usize::try_from(self.range >> 6 & 3).unwrap_or_default();
-        let part = LESS_PROBABLE.get(probability).and_then(|parts| parts.get(quarter)).copied();
-        let part = u32::from(part.unwrap_or(2));
+        let now = *state & 127;
+        let (Some(parts), Some((more, less))) = (PARTS.get(usize::from(now)), AFTER.get(usize::from(now)))
+        else {
+            return false;
+        };
+        let [first, second, third, fourth] = *parts;
+        let part = match self.range >> 6 & 3 {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => fourth,
+        };
+        let part = u32::from(part);
         self.range -= part;
         let scaled = self.range << 7;
-        if self.value < scaled {
-            if probability < 62 {
-                *state += 2;
-            }
+        let is_probable = self.value < scaled;
+        if is_probable {
+            *state = *more;
             if scaled < 256 << 7 {
                 self.range = scaled >> 6;
                 self.shift(1);
             }
-            probable == 1
         } else {
-            let after = AFTER_LESS.get(probability).copied().unwrap_or_default();
-            let next = if probability == 0 { 1 - probable } else { probable };
-            *state = after << 1 | next;
+            *state = *less;
             let shift = part.leading_zeros() - 23;
             self.value -= scaled;
             self.range = part << shift;
             self.shift(shift);
-            probable == 0
         }
+        (now & 1 == 1) == is_probable
     }
 
+    #[inline]
     fn shift(&mut self, count: u32) {
         self.value <<= count;
         self.needed += count.cast_signed();
@@ -176,6 +214,7 @@ impl<'a> Arithmetic<'a> {
     }
 
     /// A symbol that is as probable as not.
+    #[inline]
     pub(super) fn even(&mut self) -> bool {
         self.shift(1);
         let scaled = self.range << 7;
@@ -186,9 +225,19 @@ impl<'a> Arithmetic<'a> {
         is_one
     }
 
-    /// A number of `count` such symbols.
+    /// A number of `count` such symbols, at most 32: as many at once as a byte has.
     pub(super) fn number(&mut self, count: u32) -> u32 {
-        (0..count).fold(0, |number, _| number << 1 | u32::from(self.even()))
+        let (mut left, mut number) = (count, 0);
+        while left > 0 {
+            let some = left.min(8);
+            self.shift(some);
+            let scaled = self.range << 7;
+            let digits = self.value / scaled;
+            self.value -= digits * scaled;
+            number = number << some | digits;
+            left -= some;
+        }
+        number
     }
 
     /// Ones before the first zero, at most `most`.

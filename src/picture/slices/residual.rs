@@ -32,6 +32,15 @@ const VERTICAL_4: [Place; 16] = lines(4, true);
 /// Contexts of the coefficients of a 4x4 transform, by place (Table 9-50).
 const SIGNIFICANT_4: [u8; 16] = [0, 1, 4, 5, 2, 3, 4, 5, 6, 6, 8, 8, 7, 7, 8, 8];
 
+/// Contexts of the coefficients of a group in a larger transform, by whether the groups to the right and below have any
+/// (9.3.4.2.5), and then by place.
+const SIGNIFICANT: [[u8; 16]; 4] = [
+    [2, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+    [2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+    [2, 1, 0, 0, 2, 1, 0, 0, 2, 1, 0, 0, 2, 1, 0, 0],
+    [2; 16],
+];
+
 /// The ones that the binary form of a level's rest can begin with in 16-bit levels (9.3.3.11); more are damage.
 const LONGEST_PREFIX: u32 = 20;
 /// Levels of a group whose excess above one is coded by contexts.
@@ -186,49 +195,59 @@ impl Residual {
         last: usize,
         is_inner: bool,
     ) -> u16 {
+        let (contexts, first) = self.significant_contexts(group, near);
+        let at = |place: &Place| {
+            let place = usize::from(place.1 * 4 + place.0);
+            first + usize::from(contexts.get(place).copied().unwrap_or_default())
+        };
         let mut places = if last < 16 { 1 << last } else { 0_u16 };
         for (number, place) in self.scan.within().iter().enumerate().take(last).skip(1).rev() {
-            if symbols.symbol(self.significant_context(group, *place, near)) {
+            if symbols.symbol(at(place)) {
                 places |= 1 << number;
             }
         }
         // A group that has coefficients has its first when it has no other.
         if last > 0 {
             let is_implied = is_inner && places == 0;
-            if is_implied || symbols.symbol(self.significant_context(group, (0, 0), near)) {
+            // The mean of a larger transform has a context of its own.
+            let is_mean = self.log > 2 && group == (0, 0);
+            let context = if is_mean { self.plane_of_significant() } else { at(&(0, 0)) };
+            if is_implied || symbols.symbol(context) {
                 places |= 1;
             }
         }
         places
     }
 
-    /// 9.3.4.2.5.
-    fn significant_context(self, group: Place, (column, row): Place, near: (bool, bool)) -> usize {
-        let within = if self.log == 2 {
-            SIGNIFICANT_4.get(usize::from(row * 4 + column)).copied().unwrap_or_default()
-        } else if group == (0, 0) && column + row == 0 {
-            0
-        } else {
-            let along = |place: u8| if place == 0 { 2 } else { u8::from(place == 1) };
-            let base = match near {
-                (false, false) if column + row == 0 => 2,
-                (false, false) => u8::from(column + row < 3),
-                (true, false) => along(row),
-                (false, true) => along(column),
-                (true, true) => 2,
-            };
-            base + match self.plane {
-                Plane::Luma if self.log == 3 => {
-                    let elsewhere = if group == (0, 0) { 0 } else { 3 };
-                    elsewhere + if self.scan == Scan::Diagonal { 9 } else { 15 }
-                }
-                Plane::Luma => 21 + if group == (0, 0) { 0 } else { 3 },
-                Plane::Chroma if self.log == 3 => 9,
-                Plane::Chroma => 12,
+    const fn plane_of_significant(self) -> usize {
+        context::SIGNIFICANT
+            + match self.plane {
+                Plane::Luma => 0,
+                Plane::Chroma => 27,
             }
+    }
+
+    /// The contexts of a group's places, and where they begin (9.3.4.2.5).
+    fn significant_contexts(self, group: Place, (right, below): (bool, bool)) -> (&'static [u8; 16], usize) {
+        let plane = self.plane_of_significant();
+        if self.log == 2 {
+            return (&SIGNIFICANT_4, plane);
+        }
+        let [neither, only_right, only_below, both] = &SIGNIFICANT;
+        let contexts = match (right, below) {
+            (false, false) => neither,
+            (true, false) => only_right,
+            (false, true) => only_below,
+            (true, true) => both,
         };
-        let plane = if self.plane == Plane::Chroma { 27 } else { 0 };
-        context::SIGNIFICANT + plane + usize::from(within)
+        let elsewhere = if group == (0, 0) { 0 } else { 3 };
+        let first = match self.plane {
+            Plane::Luma if self.log == 3 => elsewhere + if self.scan == Scan::Diagonal { 9 } else { 15 },
+            Plane::Luma => elsewhere + 21,
+            Plane::Chroma if self.log == 3 => 9,
+            Plane::Chroma => 12,
+        };
+        (contexts, plane + first)
     }
 
     /// The levels of a group's coefficients.
