@@ -437,6 +437,10 @@ impl<'a> View<'a> {
         let night = self.context.baselines.night_noise().ok_or(Skip::Learning)?;
         // Grass and gravel pass for noise, so that a scene has some by nature.
         let usual = self.view?.detail.noise;
+        // Sensors turn themselves up and down.
+        if self.context.sky == Sky::Twilight {
+            return Err(Skip::Light);
+        }
         let noise = self.features.detail.noise;
         let more = (noise * noise - usual * usual).max(0.0).sqrt();
         Ok(Reading::above(more / night.max(LEAST_NIGHT_NOISE), rule))

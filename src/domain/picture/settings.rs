@@ -43,8 +43,8 @@ impl Rule {
             // Share of the packets that were lost, or of the key frames that could not be decoded.
             Item::Damaged => Self { warning: Some(0.01), ..USUAL },
             // Deviation of the noise beyond the baseline's, over that of the night. Domain.md's 3 counts all the noise, before a
-            // coder took most of it; of eight drawn levels it leaves 0.66 to 0.9, and infrared snowfall makes 0.67.
-            Item::Noise => Self { warning: Some(0.7), ..USUAL },
+            // coder took most of it; of eight drawn levels it leaves 0.63 to 0.9, and infrared snowfall makes 0.6.
+            Item::Noise => Self { warning: Some(0.63), ..USUAL },
             // Spectral line over its neighbours. Domain.md has 6; nine drawn levels make 5 to 6, sound pictures 4.
             Item::Stripes => Self { warning: Some(4.5), ..USUAL },
             // K = D/M in CIE L*a*b*, counted from the baseline's colour: it moved further than colours spread. Domain.md's 1.5

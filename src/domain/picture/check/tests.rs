@@ -201,8 +201,15 @@ fn dawn_dusk_and_night_leave_out_what_light_changes() {
     let dark = scene::changed(home(), |level, _, _| level - 130.0);
     let shot = Shot::Seen(Box::new(seen(&dark, Some(coloured()))));
     let at_dusk = read(&shot, &QUIET, learnt(), Sky::Twilight);
-    for item in [Item::TooDark, Item::TooBright, Item::Covered, Item::Moved, Item::Blurred, Item::ColourCast]
-    {
+    for item in [
+        Item::TooDark,
+        Item::TooBright,
+        Item::Covered,
+        Item::Moved,
+        Item::Blurred,
+        Item::Noise,
+        Item::ColourCast,
+    ] {
         assert_eq!(at_dusk.of(item).grade, Grade::NotChecked(Skip::Light), "{item}");
     }
     let at_night = read(&shot, &QUIET, learnt(), Sky::Night);
