@@ -176,30 +176,22 @@ impl<'a> Arithmetic<'a> {
         else {
             return false;
         };
-        let [first, second, third, fourth] = *parts;
-        let part = match self.range >> 6 & 3 {
-            0 => first,
-            1 => second,
-            2 => third,
-            _ => fourth,
-        };
-        let part = u32::from(part);
+        // The byte of the quarter that the range is in.
+        let part = u32::from_le_bytes(*parts) >> (self.range >> 3 & 0x18) & 0xff;
         self.range -= part;
         let scaled = self.range << 7;
         let is_probable = self.value < scaled;
-        if is_probable {
+        let shift = if is_probable {
             *state = *more;
-            if scaled < 256 << 7 {
-                self.range = scaled >> 6;
-                self.shift(1);
-            }
+            u32::from(self.range < 256)
         } else {
             *state = *less;
-            let shift = part.leading_zeros() - 23;
             self.value -= scaled;
-            self.range = part << shift;
-            self.shift(shift);
-        }
+            self.range = part;
+            part.leading_zeros() - 23
+        };
+        self.range <<= shift;
+        self.shift(shift);
         (now & 1 == 1) == is_probable
     }
 

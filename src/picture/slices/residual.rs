@@ -41,6 +41,26 @@ const SIGNIFICANT: [[u8; 16]; 4] = [
     [2; 16],
 ];
 
+/// All of them in the order of a scan: by scan, then as above, and last those of a 4x4 transform.
+const SCANNED: [[[u8; 16]; 5]; 3] = [scanned(&DIAGONAL_4), scanned(&HORIZONTAL_4), scanned(&VERTICAL_4)];
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn scanned(within: &[Place; 16]) -> [[u8; 16]; 5] {
+    let [neither, right, below, both] = SIGNIFICANT;
+    let by_place = [neither, right, below, both, SIGNIFICANT_4];
+    let mut scanned = [[0; 16]; 5];
+    let (mut kind, mut number) = (0, 0);
+    while kind < 5 {
+        let (column, row) = within[number];
+        scanned[kind][number] = by_place[kind][row as usize * 4 + column as usize];
+        number += 1;
+        if number == 16 {
+            (kind, number) = (kind + 1, 0);
+        }
+    }
+    scanned
+}
+
 /// The ones that the binary form of a level's rest can begin with in 16-bit levels (9.3.3.11); more are damage.
 const LONGEST_PREFIX: u32 = 20;
 /// Levels of a group whose excess above one is coded by contexts.
@@ -196,22 +216,17 @@ impl Residual {
         is_inner: bool,
     ) -> u16 {
         let (contexts, first) = self.significant_contexts(group, near);
-        let at = |place: &Place| {
-            let place = usize::from(place.1 * 4 + place.0);
-            first + usize::from(contexts.get(place).copied().unwrap_or_default())
-        };
         let mut places = if last < 16 { 1 << last } else { 0_u16 };
-        for (number, place) in self.scan.within().iter().enumerate().take(last).skip(1).rev() {
-            if symbols.symbol(at(place)) {
-                places |= 1 << number;
-            }
+        for (number, context) in contexts.iter().enumerate().take(last).skip(1).rev() {
+            places |= u16::from(symbols.symbol(first + usize::from(*context))) << number;
         }
         // A group that has coefficients has its first when it has no other.
         if last > 0 {
             let is_implied = is_inner && places == 0;
             // The mean of a larger transform has a context of its own.
             let is_mean = self.log > 2 && group == (0, 0);
-            let context = if is_mean { self.plane_of_significant() } else { at(&(0, 0)) };
+            let [own, ..] = *contexts;
+            let context = if is_mean { self.plane_of_significant() } else { first + usize::from(own) };
             if is_implied || symbols.symbol(context) {
                 places |= 1;
             }
@@ -230,10 +245,15 @@ impl Residual {
     /// The contexts of a group's places, and where they begin (9.3.4.2.5).
     fn significant_contexts(self, group: Place, (right, below): (bool, bool)) -> (&'static [u8; 16], usize) {
         let plane = self.plane_of_significant();
+        let [diagonal, horizontal, vertical] = &SCANNED;
+        let [neither, only_right, only_below, both, small] = match self.scan {
+            Scan::Diagonal => diagonal,
+            Scan::Horizontal => horizontal,
+            Scan::Vertical => vertical,
+        };
         if self.log == 2 {
-            return (&SIGNIFICANT_4, plane);
+            return (small, plane);
         }
-        let [neither, only_right, only_below, both] = &SIGNIFICANT;
         let contexts = match (right, below) {
             (false, false) => neither,
             (true, false) => only_right,

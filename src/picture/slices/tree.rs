@@ -463,8 +463,11 @@ impl Grid {
     }
 
     fn fill(&mut self, column: usize, row: usize, side: usize, value: u8) {
-        for line in self.values.chunks_exact_mut(self.across).skip(row).take(side) {
-            line.iter_mut().skip(column).take(side).for_each(|place| *place = value);
+        let first = row * self.across + column;
+        for line in (0..side).map(|line| first + line * self.across) {
+            if let Some(places) = self.values.get_mut(line..line + side) {
+                places.fill(value);
+            }
         }
     }
 }
