@@ -20,7 +20,7 @@ use crate::domain::{
 };
 use crate::health::snapshot::Snapshot;
 use crate::store::KeptDiagnosis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ pub struct Examiner {
 #[derive(Debug, Default)]
 struct Sizes {
     known: BTreeMap<(PointCode, StreamRole), DecodedSize>,
-    unkept: BTreeMap<(PointCode, StreamRole), DecodedSize>,
+    unkept: BTreeSet<(PointCode, StreamRole)>,
 }
 
 impl Sizes {
@@ -153,14 +153,14 @@ impl Sizes {
         });
         if is_news {
             self.known.insert(stream, decoded);
-            self.unkept.insert(stream, decoded);
+            self.unkept.insert(stream);
         }
     }
 
     /// What is kept already stays dated as it was: it is written anew where the clock was ahead.
     fn shift(&mut self, step_ms: i64) {
-        self.known.retain(|stream, _| step_ms >= 0 || self.unkept.contains_key(stream));
-        for size in self.known.values_mut().chain(self.unkept.values_mut()) {
+        self.known.retain(|stream, _| step_ms >= 0 || self.unkept.contains(stream));
+        for size in self.known.values_mut() {
             size.at = size.at.shifted(step_ms);
         }
     }
@@ -261,7 +261,7 @@ impl Examiner {
     pub fn change_inventory(&mut self, inventory: Arc<Inventory>) {
         self.patients.retain(|point, _| inventory.points.contains_key(point));
         self.sizes.known.retain(|(point, _), _| inventory.points.contains_key(point));
-        self.sizes.unkept.retain(|(point, _), _| inventory.points.contains_key(point));
+        self.sizes.unkept.retain(|(point, _)| inventory.points.contains_key(point));
         self.middle = middle(&inventory).unwrap_or(ANYWHERE);
         self.townships.clear();
         for (code, point) in &inventory.points {
@@ -328,12 +328,17 @@ impl Examiner {
 
     /// The sizes that are not in the store yet.
     pub fn unkept_sizes(&self) -> Vec<DecodedSize> {
-        self.sizes.unkept.values().copied().collect()
+        self.sizes.unkept.iter().filter_map(|stream| self.sizes.known.get(stream).copied()).collect()
     }
 
     /// Notes what was put into the store.
     pub fn note_sizes_kept(&mut self, kept: &[DecodedSize]) {
-        self.sizes.unkept.retain(|_, size| !kept.contains(size));
+        for size in kept {
+            let stream = (size.point, size.stream);
+            if self.sizes.known.get(&stream) == Some(size) {
+                self.sizes.unkept.remove(&stream);
+            }
+        }
     }
 
     /// Takes a round in which the points without video gave no picture either.

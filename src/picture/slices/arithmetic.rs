@@ -27,21 +27,8 @@ const AFTER_LESS: [u8; 64] = [
     36, 36, 36, 37, 37, 37, 38, 38, 63,
 ];
 
-/// The same by twice the state, the more probable symbol and the range's upper bits, so that one look finds it.
-const PARTS: [[u8; 4]; 128] = parts();
 /// The states after the more and the less probable symbol, by twice the state and the more probable symbol.
 const AFTER: [(u8, u8); 128] = after();
-
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn parts() -> [[u8; 4]; 128] {
-    let mut parts = [[0; 4]; 128];
-    let mut state = 0;
-    while state < 128 {
-        parts[state] = LESS_PROBABLE[state / 2];
-        state += 1;
-    }
-    parts
-}
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 #[expect(clippy::cast_possible_truncation, reason = "evaluated by the compiler, below 128")]
@@ -172,7 +159,8 @@ impl<'a> Arithmetic<'a> {
     pub(super) fn symbol(&mut self, context: usize) -> bool {
         let Some(state) = self.contexts.0.get_mut(context) else { return false };
         let now = *state & 127;
-        let (Some(parts), Some((more, less))) = (PARTS.get(usize::from(now)), AFTER.get(usize::from(now)))
+        let (Some(parts), Some((more, less))) =
+            (LESS_PROBABLE.get(usize::from(now >> 1)), AFTER.get(usize::from(now)))
         else {
             return false;
         };

@@ -7,7 +7,7 @@ use super::look::{admin, assert_agrees, deadlines, failed, look_until_served, me
 use super::relay::Relay;
 use super::schedule::{Watching, code, is_video, set, settings, target};
 use crate::store::fixture::{EAST, at, import, point};
-use crate::support::process::eventually;
+use crate::support::process::{children_of, eventually};
 use crate::support::service::Service;
 use sharpeyes::clock::Clock;
 use sharpeyes::config::Watch;
@@ -203,15 +203,11 @@ const SOAKED: usize = 180;
 
 /// Memory of the puller process of this test in KiB.
 fn puller_memory() -> u64 {
-    let children = fs::read_dir("/proc/self/task").unwrap();
-    let lists =
-        children.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).ok());
-    let lists: Vec<String> = lists.collect();
-    let is_puller = |child: &&str| {
+    let is_puller = |child: &u32| {
         let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
         line.split('\0').eq(["sharpeyes", "pull", ""])
     };
-    let child = lists.iter().flat_map(|list| list.split_whitespace()).find(is_puller).unwrap();
+    let child = children_of(std::process::id()).into_iter().find(is_puller).unwrap();
     let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

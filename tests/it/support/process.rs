@@ -87,11 +87,7 @@ impl Process {
 
     /// The processes that it has started and that are not yet reaped.
     pub(crate) fn children(&self) -> Vec<u32> {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten().flatten();
-        let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-        lists
-            .flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
-            .collect()
+        children_of(self.id())
     }
 
     /// Waits for the end of the process.
@@ -129,4 +125,11 @@ pub(crate) fn eventually<T>(deadline: Duration, what: &str, mut condition: impl 
 /// A TCP port of loopback that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The processes that a process has started and that are not yet reaped.
+pub(crate) fn children_of(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
