@@ -15,6 +15,10 @@ const WORDS = {
     name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
     numerator: "分子/分母", asOf: "截至", suspected: "疑似", still: "查看抓拍图", notLooked: "尚未诊断",
     grades: { not_checked: "未检测", normal: "正常", warning: "预警", abnormal: "异常" },
+    skips: {
+      off: "未启用", waived: "已屏蔽", no_picture: "无完整画面", not_measured: "未测得", learning: "基线学习中", resized: "尺寸已变", no_colour: "黑白画面",
+      light: "光照不适", featureless: "画面无细节", explained: "由其他项引起",
+    },
     badDivision: "区划代码为 2、4、6、9 或 12 位数字", classes: { 1: "一类", 2: "二类", 3: "三类", 9: "其他" }, goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
     states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
@@ -36,7 +40,7 @@ const WORDS = {
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
     firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
     since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
-    asOf: "as of", suspected: "suspected:", still: "Look at the still of", notLooked: "not looked at yet", grades: {}, badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
+    asOf: "as of", suspected: "suspected:", still: "Look at the still of", notLooked: "not looked at yet", grades: {}, skips: {}, badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
     goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
     states: {}, kinds: {}, linkStates: { up: "repaired" }, causes: {},
   },
@@ -194,7 +198,7 @@ async function showPicture(code) {
   const picture = await get(`points/${code}/picture`);
   const item = (it) => {
     const { value, threshold } = it.newest;
-    const measured = value === null ? it.newest.not_checked ?? "" : `${value.toFixed(2)}${threshold === null ? "" : ` / ${threshold.toFixed(2)}`}`;
+    const measured = value === null ? it.newest.not_checked && word("skips", it.newest.not_checked) : `${value.toFixed(2)}${threshold === null ? "" : ` / ${threshold.toFixed(2)}`}`;
     return [el("dt", {}, shared.language === "zh" ? it.name_zh : word("causes", it.item)), el("dd", { class: it.grade }, word("grades", it.grade)), el("dd", { class: "quiet" }, measured)];
   };
   const frame = el("div", {});

@@ -133,7 +133,7 @@ impl Reading {
 type Checked = Result<Reading, Skip>;
 
 /// Items that another one explains: what is seen of them says nothing of its own.
-const EXPLAINS: [(Item, &[Item]); 8] = [
+const EXPLAINS: [(Item, &[Item]); 9] = [
     (
         Item::Blank,
         &[
@@ -159,6 +159,7 @@ const EXPLAINS: [(Item, &[Item]); 8] = [
     (Item::Covered, &[Item::Moved, Item::Blurred, Item::Stripes, Item::ColourCast]),
     (Item::Blurred, &[Item::Covered, Item::Moved, Item::Stripes]),
     (Item::Noise, &[Item::Moved]),
+    (Item::ColourCast, &[Item::Noise]),
 ];
 
 /// Checks every item of one look.
