@@ -1,9 +1,10 @@
 //! Self-suspicion: if most of everything fails at once, our own network is suspected first.
 //!
-//! Counts what was looked at within a window, once each, by its newest result. Points that were dead before say nothing
+//! Counts what was looked at within a window, once each, by the look that began last. Points that were dead before say nothing
 //! about us and are not reported here. While most of the link probes are answered, our own network works. A suspicion is
 //! bounded: what fails for longer than our own network would be left broken is called by its own name in the end.
 
+use crate::domain::streak::LookTime;
 use crate::domain::{LinkCode, Outcome, PointCode, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Sign {
 /// The newest results within the window.
 #[derive(Clone, Debug)]
 struct Recent<K> {
-    newest: BTreeMap<K, (Timestamp, Sign)>,
+    newest: BTreeMap<K, (LookTime, Sign)>,
     queue: VecDeque<(Timestamp, K)>,
     failed: usize,
 }
@@ -76,17 +77,22 @@ impl<K: Ord + Clone> Recent<K> {
         Self { newest: BTreeMap::new(), queue: VecDeque::new(), failed: 0 }
     }
 
-    fn observe(&mut self, key: &K, at: Timestamp, sign: Sign) {
-        if let Some((_, Sign::NetworkFailure)) = self.newest.insert(key.clone(), (at, sign)) {
-            self.failed -= 1;
+    /// Takes a result; of an answer and a failure that began before it, or with it, the answer counts.
+    fn observe(&mut self, key: &K, time: LookTime, sign: Sign) {
+        if let Some((newest, known)) = self.newest.get(key) {
+            if (newest.started, *known == Sign::Alive) > (time.started, sign == Sign::Alive) {
+                return;
+            }
+            self.failed -= usize::from(*known == Sign::NetworkFailure);
         }
+        self.newest.insert(key.clone(), (time, sign));
         self.failed += usize::from(sign == Sign::NetworkFailure);
-        self.queue.push_back((at, key.clone()));
+        self.queue.push_back((time.ended, key.clone()));
     }
 
     fn forget_before(&mut self, limit: Timestamp) {
         while let Some((at, key)) = self.queue.pop_front_if(|(at, _)| *at < limit) {
-            if self.newest.get(&key).is_some_and(|(newest, _)| *newest <= at)
+            if self.newest.get(&key).is_some_and(|(newest, _)| newest.ended <= at)
                 && let Some((_, Sign::NetworkFailure)) = self.newest.remove(&key)
             {
                 self.failed -= 1;
@@ -123,13 +129,13 @@ impl Suspicion {
     }
 
     /// Takes a look at a point.
-    pub fn observe_point(&mut self, point: &PointCode, at: Timestamp, sign: Sign) {
-        self.points.observe(point, at, sign);
+    pub fn observe_point(&mut self, point: &PointCode, time: LookTime, sign: Sign) {
+        self.points.observe(point, time, sign);
     }
 
     /// Takes a probe of a link.
-    pub fn observe_link(&mut self, link: &LinkCode, at: Timestamp, sign: Sign) {
-        self.links.observe(link, at, sign);
+    pub fn observe_link(&mut self, link: &LinkCode, time: LookTime, sign: Sign) {
+        self.links.observe(link, time, sign);
     }
 
     /// Whether we suspect ourselves.
@@ -212,19 +218,23 @@ mod tests {
         Timestamp::from_seconds(second)
     }
 
+    fn ending(second: i64) -> LookTime {
+        LookTime::ending(at(second))
+    }
+
     /// Looks at points and probes of links as `second name sign` (`+` alive, `-` failed); names of links are in capitals.
     fn check(looks: &str, now: i64, expected: bool) {
         let mut suspicion = Suspicion::new(LIMITS);
         let words: Vec<&str> = looks.split_whitespace().collect();
         for look in words.chunks(3) {
-            let second = at(look[0].parse().unwrap());
+            let time = ending(look[0].parse().unwrap());
             let sign = if look[2] == "+" { Sign::Alive } else { Sign::NetworkFailure };
             match look[1].parse::<usize>() {
                 Ok(number) => {
                     let point = format!("2305210000132{number:07}").parse().unwrap();
-                    suspicion.observe_point(&point, second, sign);
+                    suspicion.observe_point(&point, time, sign);
                 }
-                Err(_) => suspicion.observe_link(&look[1].parse().unwrap(), second, sign),
+                Err(_) => suspicion.observe_link(&look[1].parse().unwrap(), time, sign),
             }
         }
         suspicion.decide(at(now));
@@ -247,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_began_before_an_answer_says_nothing() {
+        let check = |results: [(i64, Sign); 2], failed| {
+            let mut suspicion = Suspicion::new(LIMITS);
+            for (started, sign) in results {
+                let time = LookTime { started: at(started), ended: at(10) };
+                suspicion.observe_point(&point(0), time, sign);
+            }
+            assert_eq!(suspicion.counts(), (failed, 1), "{results:?}");
+        };
+        check([(4, Sign::NetworkFailure), (8, Sign::Alive)], 0);
+        check([(8, Sign::Alive), (4, Sign::NetworkFailure)], 0);
+        check([(8, Sign::Alive), (8, Sign::NetworkFailure)], 0);
+        check([(4, Sign::Alive), (8, Sign::NetworkFailure)], 1);
+        check([(8, Sign::NetworkFailure), (4, Sign::Alive)], 1);
+    }
+
+    #[test]
     fn links_that_answer_acquit_us() {
         check("0 1 - 1 2 - 2 3 - 3 4 - 4 T + 4 V -", 10, false);
         check("0 1 - 1 2 - 2 3 - 3 4 - 4 T - 4 V -", 10, true);
@@ -258,7 +285,7 @@ mod tests {
 
     fn raised() -> Suspicion {
         let mut suspicion = Suspicion::new(LIMITS);
-        (0..4).for_each(|number| suspicion.observe_point(&point(number), at(0), Sign::NetworkFailure));
+        (0..4).for_each(|number| suspicion.observe_point(&point(number), ending(0), Sign::NetworkFailure));
         assert_eq!(suspicion.decide(at(1)), Some(Turn::Raised));
         suspicion
     }
@@ -266,7 +293,7 @@ mod tests {
     #[test]
     fn a_suspicion_ends_when_most_answers_again() {
         let mut suspicion = raised();
-        (0..2).for_each(|number| suspicion.observe_point(&point(number), at(20), Sign::Alive));
+        (0..2).for_each(|number| suspicion.observe_point(&point(number), ending(20), Sign::Alive));
         assert_eq!(suspicion.decide(at(21)), Some(Turn::Cleared));
         assert_eq!(suspicion.decide(at(22)), None);
     }
@@ -275,10 +302,10 @@ mod tests {
     fn few_answers_end_a_suspicion_that_few_could_not_raise() {
         let mut suspicion = raised();
         assert_eq!(suspicion.decide(at(100)), None, "silence clears nothing");
-        suspicion.observe_point(&point(0), at(101), Sign::NetworkFailure);
-        suspicion.observe_link(&"V".parse().unwrap(), at(101), Sign::NetworkFailure);
+        suspicion.observe_point(&point(0), ending(101), Sign::NetworkFailure);
+        suspicion.observe_link(&"V".parse().unwrap(), ending(101), Sign::NetworkFailure);
         assert_eq!(suspicion.decide(at(102)), None);
-        suspicion.observe_point(&point(1), at(103), Sign::Alive);
+        suspicion.observe_point(&point(1), ending(103), Sign::Alive);
         assert_eq!(suspicion.decide(at(104)), Some(Turn::Cleared));
     }
 
@@ -286,7 +313,7 @@ mod tests {
     fn a_suspicion_that_nothing_clears_is_given_up_and_rests_until_most_answers() {
         let mut suspicion = raised();
         let mut look = |second, sign| {
-            (0..4).for_each(|number| suspicion.observe_point(&point(number), at(second), sign));
+            (0..4).for_each(|number| suspicion.observe_point(&point(number), ending(second), sign));
             suspicion.decide(at(second))
         };
         assert_eq!(look(600, Sign::NetworkFailure), None);

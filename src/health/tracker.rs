@@ -64,6 +64,9 @@ pub struct Tracker {
     /// Whether any point has answered since start; before that the first round may be about us.
     any_answered: bool,
     touched_points: BTreeSet<usize>,
+    /// Further looks at touched points, taken when what was found before them is decided: the order in which looks of one
+    /// instant come changes nothing.
+    repeated_looks: Vec<Observation>,
     touched_links: BTreeSet<LinkId>,
     /// Points that an explanation for their failure has left, to be looked at after this step.
     released_points: BTreeSet<PointCode>,
@@ -121,6 +124,7 @@ impl Tracker {
             suspicion: Suspicion::new(settings.suspicion),
             any_answered: false,
             touched_points: BTreeSet::new(),
+            repeated_looks: Vec::new(),
             touched_links: BTreeSet::new(),
             released_points: BTreeSet::new(),
             failed_points: BTreeSet::new(),
@@ -208,7 +212,8 @@ impl Tracker {
     fn apply_look(&mut self, observation: &Observation, now: Timestamp) {
         let Some(index) = self.index_of(observation.point) else { return };
         if self.touched_points.contains(&index) {
-            self.settle(now);
+            self.repeated_looks.push(observation.clone());
+            return;
         }
         let counted = self.counted_time(observation.started, observation.ended, now);
         let (inventory, thresholds) = (Arc::clone(&self.inventory), self.settings.thresholds);
@@ -235,7 +240,7 @@ impl Tracker {
                 Sign::of(&observation.outcome)
             }
         };
-        self.note_sign(index, sign, time.started, now);
+        self.note_sign(index, sign, LookTime { started: time.started, ended: now });
         if matches!(observation.outcome, Outcome::Failed(_)) && sign != Some(Sign::Alive) {
             self.failed_points.insert(index);
         }
@@ -253,7 +258,7 @@ impl Tracker {
     }
 
     /// Notes what a look says about the links on the path and about our own network.
-    fn note_sign(&mut self, index: usize, sign: Option<Sign>, started: Timestamp, now: Timestamp) {
+    fn note_sign(&mut self, index: usize, sign: Option<Sign>, time: LookTime) {
         let Some(point) = self.points.get_mut(index) else { return };
         let (code, link, known) = (point.code, point.link, point.answered);
         let silent = point.machine.failing_network().is_some();
@@ -261,17 +266,17 @@ impl Tracker {
             Some(Sign::Alive) => {
                 point.answered = true;
                 self.any_answered = true;
-                self.suspicion.observe_point(&code, now, Sign::Alive);
-                self.note_passage(link, started);
+                self.suspicion.observe_point(&code, time, Sign::Alive);
+                self.note_passage(link, time.started);
             }
             Some(Sign::NetworkFailure) => {
                 let dead_before =
                     matches!(point.machine.condition().state(), State::Offline | State::Unreachable);
                 if !dead_before && (known || !self.any_answered) {
-                    self.suspicion.observe_point(&code, now, Sign::NetworkFailure);
+                    self.suspicion.observe_point(&code, time, Sign::NetworkFailure);
                 }
                 if silent {
-                    self.note_silence(link, started);
+                    self.note_silence(link, time.started);
                 }
             }
             None => {}
@@ -286,10 +291,11 @@ impl Tracker {
             return;
         }
         machine.observe_probe(&observation.outcome, time);
+        let heard = LookTime { started: time.started, ended: now };
         let failed = machine.is_failed();
         match observation.outcome {
             Ok(_) => {
-                self.suspicion.observe_link(&observation.link, now, Sign::Alive);
+                self.suspicion.observe_link(&observation.link, heard, Sign::Alive);
                 for &above in self.tree.carriers(id).iter().skip(1) {
                     if let Some(machine) = self.links.get_mut(above.index()) {
                         machine.observe_passage(time.started);
@@ -298,7 +304,7 @@ impl Tracker {
                 }
             }
             Err(_) if !failed => {
-                self.suspicion.observe_link(&observation.link, now, Sign::NetworkFailure);
+                self.suspicion.observe_link(&observation.link, heard, Sign::NetworkFailure);
             }
             Err(_) => {}
         }
@@ -338,6 +344,16 @@ impl Tracker {
 
     /// Decides everything that findings or time have touched.
     pub fn settle(&mut self, now: Timestamp) {
+        self.settle_touched(now);
+        while !self.repeated_looks.is_empty() {
+            for observation in std::mem::take(&mut self.repeated_looks) {
+                self.apply_look(&observation, now);
+            }
+            self.settle_touched(now);
+        }
+    }
+
+    fn settle_touched(&mut self, now: Timestamp) {
         if let Some(turn) = self.suspicion.decide(now) {
             self.turn_suspicion(turn, now);
         }
