@@ -22,6 +22,7 @@ pub mod flap;
 pub mod gap;
 pub mod grid;
 pub mod history;
+pub mod incident;
 pub mod indicator;
 pub mod interval;
 pub mod inventory;
