@@ -114,6 +114,7 @@ fn inputs(
         exclusions: watch::Sender::new(Arc::default()),
         pictures: PictureInputs::idle(Shelf::new("stills".into())),
         orders: mpsc::channel(1).0,
+        incidents: mpsc::channel(1).0,
         holds: Holds::default(),
         transports: Transports::default(),
         writer: watch::channel(Default::default()).1,

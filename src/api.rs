@@ -17,6 +17,7 @@ mod grid;
 pub mod guard;
 mod hold;
 mod import;
+mod incident;
 mod link;
 mod live;
 pub mod metrics;
@@ -92,6 +93,18 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(coverage::report))
         .routes(routes!(coverage::gaps))
         .routes(routes!(coverage::targets))
+        .routes(routes!(incident::list))
+        .routes(routes!(incident::one))
+        .routes(routes!(incident::members))
+        .routes(routes!(incident::events))
+        .routes(routes!(incident::acknowledge))
+        .routes(routes!(incident::dispatch))
+        .routes(routes!(incident::repair))
+        .routes(routes!(incident::suspend))
+        .routes(routes!(incident::resume))
+        .routes(routes!(incident::call_false))
+        .routes(routes!(incident::merge))
+        .routes(routes!(incident::note))
         .routes(routes!(exclusion::list, exclusion::enter))
         .routes(routes!(exclusion::approve))
         .routes(routes!(exclusion::withdraw))

@@ -33,6 +33,8 @@ pub struct Settings {
     pub picture: PictureSettings,
     /// `[credentials]`
     pub credentials: Credentials,
+    /// `[incident]`
+    pub incident: IncidentSettings,
     /// `[report]`
     pub report: Report,
     /// `[metrics]`
@@ -244,6 +246,21 @@ pub struct Credentials {
     pub key_file: PathBuf,
 }
 
+/// `[incident]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentSettings {
+    /// A recovery that lasts for so long is verified, and the incident closed.
+    pub verify: Duration,
+    /// Whoever does not acknowledge for so long is passed over: the next level is told.
+    pub escalate: Duration,
+}
+
+impl Default for IncidentSettings {
+    fn default() -> Self {
+        Self { verify: Duration::from_secs(300), escalate: Duration::from_secs(1_800) }
+    }
+}
+
 /// `[report]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -369,6 +386,7 @@ impl Default for Settings {
             },
             picture: PictureSettings::default(),
             credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
+            incident: IncidentSettings::default(),
             report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 },
             metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },

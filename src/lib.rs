@@ -11,6 +11,7 @@ pub mod config;
 pub mod coverage;
 pub mod domain;
 pub mod health;
+pub mod incident;
 pub mod ingest;
 pub mod inventory;
 pub mod picture;

@@ -10,6 +10,7 @@ pub mod decoded_size;
 pub mod exclusion;
 pub mod fact;
 mod heartbeat;
+pub mod incident;
 pub mod inventory;
 pub mod lease;
 pub mod month;

@@ -16,6 +16,7 @@ use crate::domain::picture::Framings;
 use crate::domain::{DivisionCode, Exclusion, Inventory, Order, Transition};
 use crate::health::examiner::task::BaselineOrder;
 use crate::health::snapshot::Snapshot;
+use crate::incident::IncidentOrder;
 use crate::ingest::credential::Holds;
 use crate::ingest::{SchedulerStatus, Transports};
 use crate::picture::{PoolStatus, Shelf};
@@ -46,6 +47,8 @@ pub struct ApiInputs {
     pub pictures: PictureInputs,
     /// Orders to the scheduler that looks at points. When it is full the caller is told to try again.
     pub orders: mpsc::Sender<Order>,
+    /// What people do to incidents. When it is full the caller is told to try again.
+    pub incidents: mpsc::Sender<IncidentOrder>,
     /// What the figures are computed from.
     pub coverage: CoverageContext,
     /// What an import over HTTP needs.

@@ -3,6 +3,7 @@
 use crate::coverage::gap::GapKind;
 use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
+use crate::domain::incident::{Level, RepairReason, Stage as IncidentStage};
 use crate::domain::picture::baseline::Origin;
 use crate::domain::picture::{Item, Light};
 use crate::domain::place::PlaceKind;
@@ -66,6 +67,12 @@ pub(crate) fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
 }
 
 words! {
+    /// [`IncidentStage`] as a word.
+    IncidentStageWord(IncidentStage) as "IncidentStage", IncidentStage::ALL;
+    /// [`Level`] as a word.
+    LevelWord(Level) as "Level", Level::ALL;
+    /// [`RepairReason`] as a word.
+    RepairReasonWord(RepairReason) as "RepairReason", RepairReason::ALL;
     /// [`State`] as a word.
     StateWord(State) as "State", State::ALL;
     /// [`DivisionLevel`] as a word.

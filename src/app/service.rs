@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::config::{Settings, environment, load_targets};
 use crate::coverage::{CoverageContext, Turns};
 use crate::domain::decode::DecodedSize;
+use crate::domain::incident::Incident;
+use crate::domain::incident::desk::DeskRules;
 use crate::domain::picture::Framings;
 use crate::domain::{
     Calendar, Exclusion, Finding, Inventory, Order, PointCode, Targets, Timestamp, Transition, Transport,
@@ -25,6 +27,7 @@ use crate::health::restore;
 use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::Snapshot;
 use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
+use crate::incident::{self, DeskInputs, IncidentOrder};
 use crate::ingest::{Holds, Puller, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
@@ -59,6 +62,8 @@ const PICTURES: usize = 32;
 const WISHES: usize = 4_096;
 /// What people say about baselines; a caller is told to try again when it is full.
 const BASELINE_ORDERS: usize = 16;
+/// What people do to incidents; a caller is told to try again when it is full.
+const INCIDENT_ORDERS: usize = 64;
 /// Changes that a slow listener of the event stream may lag behind before it is told to reload.
 const CHANGES: usize = 8_192;
 
@@ -137,6 +142,7 @@ struct Restored {
     diagnoses: Vec<KeptDiagnosis>,
     sizes: Vec<DecodedSize>,
     transports: BTreeMap<PointCode, Transport>,
+    incidents: Vec<Incident>,
 }
 
 impl Restored {
@@ -150,6 +156,7 @@ impl Restored {
             diagnoses: store.kept_diagnoses().await?,
             sizes: store.newest_decoded_sizes().await?,
             transports: store.kept_transports().await?,
+            incidents: store.live_incidents().await?,
         })
     }
 }
@@ -179,6 +186,16 @@ fn start_lease(lease: Lease) -> Group {
         telemetry::lease_lost();
     });
     group
+}
+
+/// Where what people want goes.
+struct Persons {
+    /// To the scheduler.
+    orders: mpsc::Sender<Order>,
+    /// To the examiner.
+    baselines: mpsc::Sender<BaselineOrder>,
+    /// To the incident desk.
+    incidents: mpsc::Sender<IncidentOrder>,
 }
 
 /// What others follow.
@@ -273,8 +290,11 @@ impl Parts {
         let (to_links, link_orders) = mpsc::channel(ORDERS);
         let (baselines, baseline_orders) = mpsc::channel(BASELINE_ORDERS);
         let transports = Transports::remembering(&restored.transports);
-        let face = self.start_face(&followed, to_ingest.clone(), baselines, &transports, listener);
+        let (to_desk, incident_orders) = mpsc::channel(INCIDENT_ORDERS);
+        let persons = Persons { orders: to_ingest.clone(), baselines, incidents: to_desk };
+        let face = self.start_face(&followed, persons, &transports, listener);
         let mut keepers = self.start_keepers(&followed, recorded);
+        self.start_desk(&mut keepers, &followed, incident_orders, restored.incidents);
         let (store, learnt, kept) = (self.store.clone(), transports.clone(), restored.transports);
         keepers.start("transports", |cancel| transport::run(store, learnt, kept, cancel));
         let mut watchers = Group::new();
@@ -426,11 +446,32 @@ impl Parts {
         keepers
     }
 
+    /// Starts the desk that follows incidents.
+    fn start_desk(
+        &self,
+        keepers: &mut Group,
+        followed: &Followed,
+        orders: mpsc::Receiver<IncidentOrder>,
+        restored: Vec<Incident>,
+    ) {
+        let settings = &self.settings.incident;
+        let deadlines = self.targets.repair_deadline.clone();
+        let inputs = DeskInputs {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            snapshot: followed.snapshot.subscribe(),
+            inventory: followed.inventory.subscribe(),
+            orders,
+            rules: DeskRules { verify: settings.verify, escalate: settings.escalate, deadlines },
+            restored,
+        };
+        keepers.start("incident desk", |cancel| incident::run(inputs, cancel));
+    }
+
     fn start_face(
         &self,
         followed: &Followed,
-        orders: mpsc::Sender<Order>,
-        baselines: mpsc::Sender<BaselineOrder>,
+        persons: Persons,
         transports: &Transports,
         listener: TcpListener,
     ) -> Group {
@@ -442,11 +483,12 @@ impl Parts {
             exclusions: followed.exclusions.clone(),
             pictures: PictureInputs {
                 framings: followed.framings.clone(),
-                baselines: (self.settings.picture.decoders > 0).then_some(baselines),
+                baselines: (self.settings.picture.decoders > 0).then_some(persons.baselines),
                 shelf: self.shelf(),
                 decoding: followed.decoding.subscribe(),
             },
-            orders,
+            orders: persons.orders,
+            incidents: persons.incidents,
             coverage: CoverageContext {
                 store: self.store.clone(),
                 clock: self.clock.clone(),

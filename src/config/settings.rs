@@ -2,7 +2,9 @@
 
 use crate::config::reader::{Fault, Section, Value, boolean, millis, number, parsed, read_document, seconds};
 use crate::config::reader::{text, whole, word};
-use crate::config::{Credentials, DatabaseUrl, Deadlines, Health, Log, LogFormat, MetricSettings, PerPoint};
+use crate::config::{
+    Credentials, DatabaseUrl, Deadlines, Health, IncidentSettings, Log, LogFormat, MetricSettings, PerPoint,
+};
 use crate::config::{PictureSettings, Report, Server, Settings, SkySource, StoreSettings, Watch};
 use crate::domain::picture::{PictureRules, Rule};
 
@@ -16,6 +18,7 @@ pub(super) fn parse(document: &str) -> Result<Settings, Vec<Fault>> {
         root.section("health", |section| health(section, &mut settings.health));
         root.section("picture", |section| picture(section, &mut settings.picture));
         root.section("credentials", |section| credentials(section, &mut settings.credentials));
+        root.section("incident", |section| incident(section, &mut settings.incident));
         root.section("report", |section| report(section, &mut settings.report));
         root.section("metrics", |section| metrics(section, &mut settings.metrics));
         root.section("log", |section| log(section, &mut settings.log));
@@ -149,6 +152,11 @@ fn credentials(section: &mut Section<'_>, credentials: &mut Credentials) {
     section.read("key_file", path, &mut credentials.key_file);
 }
 
+fn incident(section: &mut Section<'_>, incident: &mut IncidentSettings) {
+    section.read("verify_seconds", seconds(0.0..=86_400.0), &mut incident.verify);
+    section.read("escalate_seconds", seconds(10.0..=864_000.0), &mut incident.escalate);
+}
+
 fn report(section: &mut Section<'_>, report: &mut Report) {
     section.read("zone", zone, &mut report.zone);
     section.read("targets_file", |value| path(value).map(Some), &mut report.targets_file);
@@ -222,6 +230,7 @@ mod tests {
             "picture.item.blank",
             "picture.item.blurred",
             "credentials",
+            "incident",
             "report",
             "metrics",
             "log",

@@ -91,7 +91,7 @@ macro_rules! words {
 
         impl $name {
             /// Every one, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub const ALL: [Self; [$(Self::$variant,)*].len()] = [$(Self::$variant,)*];
 
             /// The word used in SQL and JSON.
             pub const fn as_str(self) -> &'static str {
@@ -102,7 +102,7 @@ macro_rules! words {
 
             /// Rebuilds it from its word.
             pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == text)
+                Self::ALL.into_iter().find(|known| known.as_str() == text)
             }
         }
     };
@@ -167,6 +167,21 @@ words! {
         County => "county",
         /// 市级.
         City => "city",
+    }
+}
+
+impl Stage {
+    /// Whether nothing follows any more.
+    pub const fn is_end(self) -> bool {
+        match self {
+            Self::Closed | Self::FalseAlarm | Self::Merged => true,
+            Self::Open
+            | Self::Acknowledged
+            | Self::Dispatched
+            | Self::InRepair
+            | Self::Suspended
+            | Self::Restored => false,
+        }
     }
 }
 
@@ -367,6 +382,26 @@ pub enum Happening {
     Noted,
 }
 
+/// An event as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who: the name of a token, or `local`; empty for the service itself.
+    pub actor: String,
+    /// What.
+    pub happening: Happening,
+    /// What the person said about it.
+    pub note: String,
+}
+
+impl IncidentEvent {
+    /// What the service itself found.
+    pub const fn found(happening: Happening, at: Timestamp) -> Self {
+        Self { at, actor: String::new(), happening, note: String::new() }
+    }
+}
+
 impl Happening {
     /// The word used in SQL and JSON.
     pub const fn as_str(&self) -> &'static str {
@@ -398,7 +433,7 @@ impl Happening {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeedError {
     /// It ended.
-    #[error("the incident has ended ({})", .0.as_str())]
+    #[error("the incident has ended: it is {}", .0.as_str())]
     Ended(Stage),
     /// Somebody takes care already.
     #[error("the incident is acknowledged already")]

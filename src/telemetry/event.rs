@@ -1,11 +1,13 @@
 //! The operational events: each function is one event, with its log line and its metric.
 
 use crate::domain::decode::Decoding;
+use crate::domain::incident::{Incident, IncidentEvent, Stage as IncidentStage};
 use crate::domain::{
     Failure, LinkCode, LinkObservation, Observation, Outcome, PointCode, Stage, Timestamp, Transition,
 };
 use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use crate::telemetry::metric::{DAMAGED, DECODED, LINK_MODULE, METRICS};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -206,6 +208,38 @@ pub fn diagnoses_not_kept(error: &(dyn Error + 'static), point_count: usize) {
 pub fn decoded_sizes_not_kept(error: &(dyn Error + 'static), stream_count: usize) {
     tracing::warn!(error = %Chain(error), stream_count,
         "the decoded sizes of {stream_count} streams cannot be kept; it is tried again");
+}
+
+/// An incident was opened.
+pub fn incident_opened(incident: &Incident) {
+    METRICS.incidents_opened.with_label_values(&[incident.root.kind()]).inc();
+    let (id, root, cause, points) = (incident.id, &incident.root, &incident.cause, incident.members.len());
+    tracing::info!(incident.id = id, root = %root, cause = %cause, points, since = %incident.since,
+        "incident {id}: {root} fails because of {cause} since {}, {points} points", incident.since);
+}
+
+/// Something happened to an incident.
+pub fn incident_changed(incident: &Incident, event: &IncidentEvent) {
+    let (id, what, stage) = (incident.id, event.happening.as_str(), incident.stage().as_str());
+    tracing::info!(incident.id = id, event = what, stage, actor = %event.actor, "incident {id}: {what}, now {stage}");
+}
+
+/// The incidents that have not ended were counted.
+pub fn incidents_counted<'a>(incidents: impl Iterator<Item = &'a Incident>) {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for incident in incidents {
+        *counts.entry(incident.stage().as_str()).or_default() += 1;
+    }
+    for stage in IncidentStage::ALL.into_iter().filter(|stage| !stage.is_end()) {
+        let count = counts.get(stage.as_str()).copied().unwrap_or_default();
+        METRICS.incidents.with_label_values(&[stage.as_str()]).set(count);
+    }
+}
+
+/// Changes of incidents could not be kept; they follow again from the next picture.
+pub fn incidents_not_kept(error: &(dyn Error + 'static)) {
+    METRICS.incident_keep_failures.inc();
+    tracing::warn!(error = %Chain(error), "changes of incidents cannot be kept; they are tried again");
 }
 
 /// A worker gave a sign of life.

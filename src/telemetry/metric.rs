@@ -4,6 +4,7 @@
 //! starts from nothing.
 
 use crate::domain::decode::DecodeFailure;
+use crate::domain::incident::{Root, Stage as IncidentStage};
 use crate::domain::{Look, Stage};
 use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use prometheus::core::Collector;
@@ -51,6 +52,9 @@ pub struct Metrics {
     pub(super) stills: IntGauge,
     pub(super) still_bytes: IntGauge,
     pub(super) still_failures: IntCounter,
+    pub(super) incidents: IntGaugeVec,
+    pub(super) incidents_opened: IntCounterVec,
+    pub(super) incident_keep_failures: IntCounter,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
     pub(super) rolled_up_pairs: IntCounter,
@@ -160,6 +164,16 @@ impl Metrics {
                 "still_failures_total",
                 "Times that a still could not be kept or old ones not be cleared.",
             ),
+            incidents: int_gauge_vec("incidents", "Incidents that have not ended, by stage.", &["stage"]),
+            incidents_opened: counter_vec(
+                "incidents_opened_total",
+                "Incidents that were opened, by what failed.",
+                &["kind"],
+            ),
+            incident_keep_failures: counter(
+                "incident_keep_failures_total",
+                "Times that changes of incidents could not be kept; they are tried again.",
+            ),
             commit_duration: histogram(
                 "db_commit_duration_seconds",
                 "Time that the store's writer took to commit a batch.",
@@ -230,7 +244,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 39] = [
+        let collectors: [Box<dyn Collector>; 42] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -252,6 +266,9 @@ impl Metrics {
             Box::new(self.stills.clone()),
             Box::new(self.still_bytes.clone()),
             Box::new(self.still_failures.clone()),
+            Box::new(self.incidents.clone()),
+            Box::new(self.incidents_opened.clone()),
+            Box::new(self.incident_keep_failures.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
             Box::new(self.rolled_up_pairs.clone()),
@@ -289,6 +306,12 @@ impl Metrics {
         let failures = DecodeFailure::ALL.into_iter().map(DecodeFailure::as_str);
         for result in failures.chain([DECODED, DAMAGED]) {
             self.picture_decodes.with_label_values(&[result]).reset();
+        }
+        for stage in IncidentStage::ALL.into_iter().filter(|stage| !stage.is_end()) {
+            self.incidents.with_label_values(&[stage.as_str()]).set(0);
+        }
+        for kind in Root::KINDS {
+            self.incidents_opened.with_label_values(&[kind]).reset();
         }
         for kind in ["transition", "observation"] {
             self.dropped_records.with_label_values(&[kind]).reset();

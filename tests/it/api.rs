@@ -10,6 +10,7 @@ mod event;
 mod exclusion;
 mod fuzz;
 mod import;
+mod incident;
 mod list;
 mod metrics;
 mod picture;

@@ -8,6 +8,7 @@ mod exclusion;
 mod fact;
 pub(crate) mod fixture;
 mod heartbeat;
+mod incident;
 mod inventory;
 mod lease;
 mod month;

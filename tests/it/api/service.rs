@@ -3,11 +3,12 @@
 use jiff::tz::TimeZone;
 use sharpeyes::api::{self, ApiInputs, ApiState, ImportSettings, PictureInputs};
 use sharpeyes::clock::Clock;
-use sharpeyes::config::{Settings, load_targets};
+use sharpeyes::config::{IncidentSettings, Settings, load_targets};
 use sharpeyes::coverage::{CoverageContext, Turns};
 use sharpeyes::domain::access::{Role, Scope};
 use sharpeyes::domain::division::Division;
 use sharpeyes::domain::grid::{Grid, GridKind, Leader};
+use sharpeyes::domain::incident::desk::DeskRules;
 use sharpeyes::domain::link::{Link, LinkTarget, Redundancy};
 use sharpeyes::domain::place::{Place, PlaceKind};
 use sharpeyes::domain::point::CatalogueRecord;
@@ -18,6 +19,7 @@ use sharpeyes::domain::{
     Transition, WatchMode,
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
+use sharpeyes::incident::{self, DeskInputs, IncidentOrder};
 use sharpeyes::ingest::credential::Holds;
 use sharpeyes::ingest::{SchedulerStatus, Transports};
 use sharpeyes::inventory::brand::Brands;
@@ -97,6 +99,7 @@ impl Service {
     }
 
     /// ..on this database.
+    #[expect(clippy::too_many_lines, reason = "the list of the channels that the service has")]
     pub(super) async fn start_on(url: &str, settings: Settings, folder: tempfile::TempDir) -> Self {
         let store = Store::open(url).await.unwrap();
         store.migrate().await.unwrap();
@@ -114,6 +117,9 @@ impl Service {
         let coverage = coverage(&store, &clock, &inventory_seen, &settings);
         let holds = Holds::default();
         let shelf = Shelf::new(folder.path().join("stills"));
+        let (incidents, incident_orders) = mpsc::channel(4);
+        let seen = (snapshot_seen.clone(), inventory_seen.clone());
+        let desk = desk(&store, &clock, &settings, seen, incident_orders).await;
         let state = ApiState::new(ApiInputs {
             store: store.clone(),
             inventory: inventory_seen,
@@ -122,6 +128,7 @@ impl Service {
             exclusions,
             pictures: PictureInputs::idle(shelf.clone()),
             orders,
+            incidents,
             writer: writer_seen,
             scheduler: scheduler_seen,
             upkeep: upkeep_seen,
@@ -138,6 +145,7 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(api::run(state.clone(), cancel.clone()));
         tasks.spawn(api::serve(listener, state, cancel.clone()));
+        tasks.spawn(incident::run(desk, cancel.clone()));
         Self {
             address,
             store,
@@ -218,6 +226,27 @@ impl Service {
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
         stream
+    }
+}
+
+/// The desk as the service builds it.
+async fn desk(
+    store: &Store,
+    clock: &Clock,
+    settings: &Settings,
+    (snapshot, inventory): (watch::Receiver<Arc<Snapshot>>, watch::Receiver<Arc<Inventory>>),
+    orders: mpsc::Receiver<IncidentOrder>,
+) -> DeskInputs {
+    let IncidentSettings { verify, escalate } = settings.incident;
+    let deadlines = load_targets(None).unwrap().repair_deadline;
+    DeskInputs {
+        store: store.clone(),
+        clock: clock.clone(),
+        snapshot,
+        inventory,
+        orders,
+        rules: DeskRules { verify, escalate, deadlines },
+        restored: store.live_incidents().await.unwrap(),
     }
 }
 

@@ -402,7 +402,7 @@ fn a_person_is_told_why_something_is_not_possible() {
     check(incident.merge_into(incident), "an incident cannot be merged into itself");
     let mut ended = incident.clone();
     ended.apply(&ended.call_false("pond").unwrap(), at(1));
-    check(ended.acknowledge(), "the incident has ended (false_alarm)");
+    check(ended.acknowledge(), "the incident has ended: it is false_alarm");
 }
 
 #[test]

@@ -1,0 +1,417 @@
+//! Incidents and their events. An incident is read back by playing its events; the columns of its row are for lists.
+
+mod document;
+
+use crate::domain::incident::{Ending, Incident, IncidentEvent, Level, Opening, Root, Stage};
+use crate::domain::{Cause, DivisionCode, PointClass, PointCode, Timestamp};
+use crate::store::{Db, Store, StoreError, on_pool};
+use document::Detail;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const OPEN: &str = "INSERT INTO incident (kind, code, since_ms, opened_ms, first_cause, first_detail, first_members, \
+    first_level, first_deadline_ms, class, division, revision, live, stage, cause, level, members, restored, due_ms, overdue) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 1, 'open', $5, $8, $12, 0, $13, 0) RETURNING id";
+
+/// Guarded by the revision, so that an event is never kept upon a state that it was not decided on.
+const CHANGE: &str = "UPDATE incident SET revision = $2, live = $3, stage = $4, cause = $5, level = $6, assignee = $7, \
+    members = $8, restored = $9, due_ms = $10, overdue = $11, restored_ms = $12, ended_ms = $13, merged_into = $14 \
+    WHERE id = $1 AND revision = $15";
+
+const ADD_EVENT: &str = "INSERT INTO incident_event (incident, seq, at_ms, actor, what, detail, note) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+const LIVE: &str = "SELECT id, kind, code, since_ms, opened_ms, first_cause, first_detail, first_members, first_level, \
+    first_deadline_ms, class, division FROM incident WHERE live = 1 ORDER BY id";
+const LIVE_EVENTS: &str = "SELECT incident, seq, at_ms, actor, what, detail, note FROM incident_event \
+    WHERE incident IN (SELECT id FROM incident WHERE live = 1) ORDER BY incident, seq";
+
+const ONE: &str = "SELECT id, kind, code, since_ms, opened_ms, first_cause, first_detail, first_members, first_level, \
+    first_deadline_ms, class, division FROM incident WHERE id = $1";
+const EVENTS: &str = "SELECT incident, seq, at_ms, actor, what, detail, note FROM incident_event \
+    WHERE incident = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
+/// A page, newest first, below the number `$1`. `$2` is a JSON list of stages; `$4` the code of a division, whose incidents
+/// are those inside it and those that hold it.
+const PAGE_LITE: &str = "SELECT id, kind, code, since_ms, opened_ms, class, division, stage, cause, level, \
+    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into FROM incident \
+    WHERE id < $1 AND stage IN (SELECT value FROM json_each($2)) AND kind IN (SELECT value FROM json_each($3)) \
+    AND (division LIKE $4 || '%' OR $4 LIKE division || '%') AND (overdue = 1 OR $5 = 0) ORDER BY id DESC LIMIT $6";
+const PAGE_PG: &str = "SELECT id, kind, code, since_ms, opened_ms, class, division, stage, cause, level, \
+    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into FROM incident \
+    WHERE id < $1 AND stage IN (SELECT json_array_elements_text($2::json)) \
+    AND kind IN (SELECT json_array_elements_text($3::json)) \
+    AND (division LIKE $4 || '%' OR $4 LIKE division || '%') AND (overdue = 1 OR $5 = 0) ORDER BY id DESC LIMIT $6";
+
+/// Every event, for one incident.
+const ALL: i64 = i64::MAX;
+
+/// What an incident has come to, and the events that brought it there since it was kept last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentChange {
+    /// The incident with the events applied.
+    pub after: Incident,
+    /// The events, at least one.
+    pub events: Vec<IncidentEvent>,
+}
+
+/// An incident as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentRow {
+    /// Its number.
+    pub id: i64,
+    /// What failed.
+    pub root: Root,
+    /// How, in the word of the cause.
+    pub cause: String,
+    /// When the first failure was seen.
+    pub since: Timestamp,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// The strictest class among its points.
+    pub class: PointClass,
+    /// The smallest division that holds them.
+    pub division: Option<DivisionCode>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Whose turn it is.
+    pub level: Level,
+    /// Who was sent.
+    pub assignee: Option<String>,
+    /// Points that are proven again, and all of them.
+    pub restored_of: (i64, i64),
+    /// When the deadline passes; none while the clock stands.
+    pub due: Option<Timestamp>,
+    /// Whether it passed.
+    pub overdue: bool,
+    /// Since when everything is proven again.
+    pub restored: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What it is part of.
+    pub merged_into: Option<i64>,
+}
+
+/// Which incidents a list holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// In one of these stages.
+    pub stages: Vec<Stage>,
+    /// Of one of these kinds of roots.
+    pub kinds: Vec<&'static str>,
+    /// Inside this division, or holding it.
+    pub division: Option<DivisionCode>,
+    /// Only those whose deadline passed.
+    pub overdue: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct OpeningRow {
+    id: i64,
+    kind: String,
+    code: String,
+    since_ms: i64,
+    opened_ms: i64,
+    first_cause: String,
+    first_detail: Option<String>,
+    first_members: String,
+    first_level: String,
+    first_deadline_ms: i64,
+    class: String,
+    division: String,
+}
+
+type EventRow = (i64, i64, i64, String, String, String, String);
+
+#[derive(sqlx::FromRow)]
+struct ListRow {
+    id: i64,
+    kind: String,
+    code: String,
+    since_ms: i64,
+    opened_ms: i64,
+    class: String,
+    division: String,
+    stage: String,
+    cause: String,
+    level: String,
+    assignee: Option<String>,
+    members: i64,
+    restored: i64,
+    due_ms: Option<i64>,
+    overdue: i64,
+    restored_ms: Option<i64>,
+    ended_ms: Option<i64>,
+    merged_into: Option<i64>,
+}
+
+/// The statements with what they are given; macros, because the two databases have no common type of a query.
+macro_rules! insert_opening {
+    ($opening:expr, $now:expr) => {{
+        let (opening, now): (&Opening, Timestamp) = ($opening, $now);
+        sqlx::query_scalar(OPEN)
+            .bind(opening.root.kind())
+            .bind(opening.root.code())
+            .bind(opening.since.as_millis())
+            .bind(now.as_millis())
+            .bind(opening.cause.as_str())
+            .bind(opening.cause.detail())
+            .bind(codes(opening.members.iter()))
+            .bind(opening.level.as_str())
+            .bind(millis(opening.deadline))
+            .bind(opening.class.as_str())
+            .bind(opening.division.map(|division| division.to_string()).unwrap_or_default())
+            .bind(count(opening.members.len()))
+            .bind(Incident::open(0, opening, now).due().map(Timestamp::as_millis))
+    }};
+}
+
+macro_rules! update_incident {
+    ($after:expr, $before:expr) => {{
+        let after: &Incident = $after;
+        let (restored, members) = after.restored_of();
+        sqlx::query(CHANGE)
+            .bind(after.id)
+            .bind(after.revision)
+            .bind(i64::from(after.is_live()))
+            .bind(after.stage().as_str())
+            .bind(after.cause.as_str())
+            .bind(after.level.as_str())
+            .bind(after.assignee.as_deref())
+            .bind(count(members))
+            .bind(count(restored))
+            .bind(after.due().map(Timestamp::as_millis))
+            .bind(i64::from(after.overdue))
+            .bind(after.restored.map(Timestamp::as_millis))
+            .bind(after.ended.map(|(at, _)| at.as_millis()))
+            .bind(merged_into(after))
+            .bind($before)
+    }};
+}
+
+macro_rules! insert_event {
+    ($incident:expr, $seq:expr, $event:expr) => {{
+        let event: &IncidentEvent = $event;
+        sqlx::query(ADD_EVENT)
+            .bind($incident)
+            .bind($seq)
+            .bind(event.at.as_millis())
+            .bind(&event.actor)
+            .bind(event.happening.as_str())
+            .bind(detail(event))
+            .bind(&event.note)
+    }};
+}
+
+impl Store {
+    /// Keeps what the desk decided, all of it or nothing. Gives the incidents that were opened, with their numbers.
+    pub async fn keep_incidents(
+        &self,
+        openings: &[Opening],
+        changes: &[IncidentChange],
+        now: Timestamp,
+    ) -> Result<Vec<Incident>, StoreError> {
+        on_pool!(&self.db, pool => async {
+            let mut tx = pool.begin().await?;
+            let mut opened = Vec::new();
+            for opening in openings {
+                let id: i64 = insert_opening!(opening, now).fetch_one(&mut *tx).await?;
+                opened.push(Incident::open(id, opening, now));
+            }
+            for change in changes {
+                let before = change.after.revision.saturating_sub(count(change.events.len()));
+                let done = update_incident!(&change.after, before).execute(&mut *tx).await?;
+                if done.rows_affected() == 0 {
+                    return Err(sqlx::Error::RowNotFound);
+                }
+                for (event, seq) in change.events.iter().zip(before.saturating_add(1)..) {
+                    insert_event!(change.after.id, seq, event).execute(&mut *tx).await?;
+                }
+            }
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(opened)
+        }
+        .await)
+        .map_err(StoreError::at("keep incidents"))
+    }
+
+    /// Every incident that the desk follows, by number.
+    pub async fn live_incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        const WHAT: &str = "read the live incidents";
+        let openings: Vec<OpeningRow> =
+            on_pool!(&self.db, pool => sqlx::query_as(LIVE).fetch_all(pool).await)
+                .map_err(StoreError::at(WHAT))?;
+        let events: Vec<EventRow> =
+            on_pool!(&self.db, pool => sqlx::query_as(LIVE_EVENTS).fetch_all(pool).await)
+                .map_err(StoreError::at(WHAT))?;
+        let mut by_incident: BTreeMap<i64, Vec<EventRow>> = BTreeMap::new();
+        for row in events {
+            by_incident.entry(row.0).or_default().push(row);
+        }
+        let play = |row: OpeningRow| {
+            let events = by_incident.remove(&row.id).unwrap_or_default();
+            play(row, events)
+        };
+        openings.into_iter().map(play).collect()
+    }
+
+    /// The incident of this number.
+    pub async fn incident(&self, id: i64) -> Result<Option<Incident>, StoreError> {
+        let row: Option<OpeningRow> =
+            on_pool!(&self.db, pool => sqlx::query_as(ONE).bind(id).fetch_optional(pool).await)
+                .map_err(StoreError::at("read an incident"))?;
+        let Some(row) = row else { return Ok(None) };
+        let events = self.event_rows(id, 0, ALL).await?;
+        play(row, events).map(Some)
+    }
+
+    /// Up to `limit` events of an incident behind the one of number `after`, with their numbers.
+    pub async fn incident_events(
+        &self,
+        id: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, IncidentEvent)>, StoreError> {
+        let rows = self.event_rows(id, after, i64::from(limit)).await?;
+        rows.into_iter().map(|row| Ok((row.1, read_event(row)?))).collect()
+    }
+
+    /// Up to `limit` incidents with a number below `before`, newest first.
+    pub async fn incident_rows(
+        &self,
+        filter: &IncidentFilter,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<IncidentRow>, StoreError> {
+        let page = match &self.db {
+            Db::Lite(_) => PAGE_LITE,
+            Db::Pg(_) => PAGE_PG,
+        };
+        let stages =
+            serde_json::Value::from_iter(filter.stages.iter().map(|stage| stage.as_str())).to_string();
+        let kinds = serde_json::Value::from_iter(filter.kinds.iter().copied()).to_string();
+        let division = filter.division.map(|division| division.to_string()).unwrap_or_default();
+        let rows: Vec<ListRow> = on_pool!(&self.db, pool => sqlx::query_as(page)
+            .bind(before)
+            .bind(stages)
+            .bind(kinds)
+            .bind(division)
+            .bind(i64::from(filter.overdue))
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::at("list incidents"))?;
+        rows.into_iter().map(read_list_row).collect()
+    }
+
+    async fn event_rows(&self, id: i64, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+        on_pool!(&self.db, pool => sqlx::query_as(EVENTS).bind(id).bind(after).bind(limit).fetch_all(pool).await)
+            .map_err(StoreError::at("read the events of an incident"))
+    }
+}
+
+fn corrupt(what: &'static str, value: &str) -> StoreError {
+    StoreError::Corrupt { what, value: value.to_owned() }
+}
+
+fn codes<'a>(points: impl Iterator<Item = &'a PointCode>) -> String {
+    serde_json::Value::from_iter(points.map(|point| point.as_str())).to_string()
+}
+
+fn detail(event: &IncidentEvent) -> String {
+    // A struct of texts and numbers is always JSON.
+    serde_json::to_string(&Detail::of(&event.happening)).unwrap_or_default()
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn count(things: usize) -> i64 {
+    i64::try_from(things).unwrap_or(i64::MAX)
+}
+
+const fn merged_into(incident: &Incident) -> Option<i64> {
+    match incident.ended {
+        Some((_, Ending::Merged(into))) => Some(into),
+        Some((_, Ending::Closed | Ending::FalseAlarm)) | None => None,
+    }
+}
+
+/// Plays the events of an incident from its opening on.
+fn play(row: OpeningRow, events: Vec<EventRow>) -> Result<Incident, StoreError> {
+    let (id, opened) = (row.id, Timestamp::from_millis(row.opened_ms));
+    let mut incident = Incident::open(id, &read_opening(row)?, opened);
+    for row in events {
+        let event = read_event(row)?;
+        incident.apply(&event.happening, event.at);
+    }
+    Ok(incident)
+}
+
+fn read_opening(row: OpeningRow) -> Result<Opening, StoreError> {
+    let members: Option<Vec<String>> = serde_json::from_str(&row.first_members).ok();
+    let members = members.and_then(|codes| codes.iter().map(|code| code.parse().ok()).collect());
+    Ok(Opening {
+        root: read_root(&row.kind, &row.code)?,
+        cause: Cause::parse(&row.first_cause, row.first_detail.as_deref())
+            .map_err(|_unknown| corrupt("incident.first_cause", &row.first_cause))?,
+        since: Timestamp::from_millis(row.since_ms),
+        members: members.ok_or_else(|| corrupt("incident.first_members", &row.first_members))?,
+        class: read_class(&row.class)?,
+        division: read_division(&row.division)?,
+        level: read_level(&row.first_level)?,
+        deadline: Duration::from_millis(u64::try_from(row.first_deadline_ms).unwrap_or(0)),
+    })
+}
+
+fn read_event((_, _, at_ms, actor, what, detail, note): EventRow) -> Result<IncidentEvent, StoreError> {
+    let happening = serde_json::from_str(&detail).ok().and_then(|detail: Detail| detail.read(&what));
+    Ok(IncidentEvent {
+        at: Timestamp::from_millis(at_ms),
+        actor,
+        happening: happening.ok_or_else(|| corrupt("incident_event.detail", &format!("{what} {detail}")))?,
+        note,
+    })
+}
+
+fn read_list_row(row: ListRow) -> Result<IncidentRow, StoreError> {
+    Ok(IncidentRow {
+        id: row.id,
+        root: read_root(&row.kind, &row.code)?,
+        since: Timestamp::from_millis(row.since_ms),
+        opened: Timestamp::from_millis(row.opened_ms),
+        class: read_class(&row.class)?,
+        division: read_division(&row.division)?,
+        stage: Stage::parse(&row.stage).ok_or_else(|| corrupt("incident.stage", &row.stage))?,
+        level: read_level(&row.level)?,
+        cause: row.cause,
+        assignee: row.assignee,
+        restored_of: (row.restored, row.members),
+        due: row.due_ms.map(Timestamp::from_millis),
+        overdue: row.overdue == 1,
+        restored: row.restored_ms.map(Timestamp::from_millis),
+        ended: row.ended_ms.map(Timestamp::from_millis),
+        merged_into: row.merged_into,
+    })
+}
+
+fn read_root(kind: &str, code: &str) -> Result<Root, StoreError> {
+    Root::parse(kind, code).ok_or_else(|| corrupt("incident.code", &format!("{kind} {code}")))
+}
+
+fn read_class(text: &str) -> Result<PointClass, StoreError> {
+    let found = PointClass::ALL.into_iter().find(|class| class.as_str() == text);
+    found.ok_or_else(|| corrupt("incident.class", text))
+}
+
+fn read_division(text: &str) -> Result<Option<DivisionCode>, StoreError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_code_error| corrupt("incident.division", text))
+}
+
+fn read_level(text: &str) -> Result<Level, StoreError> {
+    Level::parse(text).ok_or_else(|| corrupt("incident.level", text))
+}
