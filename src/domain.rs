@@ -21,6 +21,7 @@ pub mod finding;
 pub mod flap;
 pub mod gap;
 pub mod grid;
+pub mod hex;
 pub mod history;
 pub mod incident;
 pub mod indicator;

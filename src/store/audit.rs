@@ -4,7 +4,7 @@
 //! numbered without a gap; two writers that take the same number collide on it, and the loser takes the next one.
 
 use crate::domain::Timestamp;
-use crate::store::token::hex;
+use crate::domain::hex::hex;
 use crate::store::{Store, StoreError, on_pool};
 use sha2::{Digest, Sha256};
 

@@ -1,10 +1,10 @@
 //! API tokens: who may use the service. A token's secret is never kept, only its SHA-256.
 
 use crate::domain::access::{Role, Scope};
+use crate::domain::hex::hex;
 use crate::domain::{DivisionCode, Timestamp};
 use crate::store::{Store, StoreError, on_pool};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const ADD: &str = "INSERT INTO token (name, hash, role, division, created_ms) VALUES ($1, $2, $3, $4, $5)";
 const LIST: &str =
@@ -110,14 +110,6 @@ fn token((name, role, division, created_ms, revoked_ms): Row) -> Result<Token, S
         scope: Scope::new(scope),
         created: Timestamp::from_millis(created_ms),
         revoked: revoked_ms.map(Timestamp::from_millis),
-    })
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
     })
 }
 

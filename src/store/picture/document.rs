@@ -1,6 +1,7 @@
 //! The JSON forms in which baselines and framings are kept.
 
 use crate::domain::decode::Polygon;
+use crate::domain::hex::hex;
 use crate::domain::picture::chroma::{ColourFeatures, Hue, Tone};
 use crate::domain::picture::detail::Detail;
 use crate::domain::picture::feature::Levels;
@@ -8,7 +9,6 @@ use crate::domain::picture::grid::EdgeGrid;
 use crate::domain::picture::stripe::StripeBands;
 use crate::domain::picture::{Area, Areas, Baseline, Framing, ItemSet, Waiver, When};
 use crate::domain::{Timestamp, Window};
-use crate::store::token::hex;
 use serde::{Deserialize, Serialize};
 
 /// A baseline.
