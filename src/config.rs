@@ -3,11 +3,13 @@
 //! Owns the TOML files of `config/`: every key with its default, unit and effect. Unknown keys are refused and all
 //! faults are reported together, each with its line and key.
 
+pub mod channel;
 pub mod nearest;
 pub mod reader;
 mod settings;
 mod targets;
 
+pub use channel::ChannelSettings;
 pub use targets::load_targets;
 
 pub use reader::{ConfigFaults, Fault};
@@ -41,6 +43,8 @@ pub struct Settings {
     pub metrics: MetricSettings,
     /// `[log]`
     pub log: Log,
+    /// `[[channel]]`: what carries notifications.
+    pub channels: Vec<ChannelSettings>,
 }
 
 /// `[server]`: the HTTP face.
@@ -390,6 +394,7 @@ impl Default for Settings {
             report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 },
             metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+            channels: Vec::new(),
         }
     }
 }

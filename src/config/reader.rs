@@ -239,10 +239,23 @@ pub fn text(value: &Value) -> Result<String, String> {
     Err("must be a text in quotes that is not empty".to_owned())
 }
 
+/// Takes the name of a file or folder.
+pub fn path(value: &Value) -> Result<PathBuf, String> {
+    text(value).map(Into::into)
+}
+
 /// Takes a list of texts.
 pub fn texts(value: &Value) -> Result<Vec<String>, String> {
     let Value::List(items) = value else { return Err("must be a list of texts".to_owned()) };
     items.iter().map(text).collect()
+}
+
+/// Takes a list of what `item` takes.
+pub fn list<T>(item: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) -> Result<Vec<T>, String> {
+    move |value| {
+        let Value::List(items) = value else { return Err("must be a list".to_owned()) };
+        items.iter().map(&item).collect()
+    }
 }
 
 /// Takes a text that parses as `T`; `what` completes "is not ..".

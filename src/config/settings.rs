@@ -1,7 +1,8 @@
 //! The keys of `config/sharpeyes.toml`: name, unit, range and the setting that each one fills.
 
+use crate::config::channel;
 use crate::config::reader::{Fault, Section, Value, boolean, millis, number, parsed, read_document, seconds};
-use crate::config::reader::{text, whole, word};
+use crate::config::reader::{path, text, whole, word};
 use crate::config::{
     Credentials, DatabaseUrl, Deadlines, Health, IncidentSettings, Log, LogFormat, MetricSettings, PerPoint,
 };
@@ -22,6 +23,7 @@ pub(super) fn parse(document: &str) -> Result<Settings, Vec<Fault>> {
         root.section("report", |section| report(section, &mut settings.report));
         root.section("metrics", |section| metrics(section, &mut settings.metrics));
         root.section("log", |section| log(section, &mut settings.log));
+        settings.channels = channel::read(root);
         settings
     })
 }
@@ -173,10 +175,6 @@ fn log(section: &mut Section<'_>, log: &mut Log) {
     section.read("filter", filter, &mut log.filter);
     let formats: &[_] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
     section.read("format", word(formats), &mut log.format);
-}
-
-fn path(value: &Value) -> Result<std::path::PathBuf, String> {
-    text(value).map(Into::into)
 }
 
 /// The URL is not repeated in the fault: it may hold a password.
