@@ -14,6 +14,7 @@ pub mod health;
 pub mod incident;
 pub mod ingest;
 pub mod inventory;
+pub mod notify;
 pub mod picture;
 pub mod probe;
 pub mod reach;

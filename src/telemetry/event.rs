@@ -396,6 +396,36 @@ pub fn request_failed(request_id: &str, code: &'static str, error: &(dyn Error +
     tracing::error!(request.id = request_id, code, error = %Chain(error), "request {request_id} failed");
 }
 
+/// A channel that carries notifications was opened: its series start at zero.
+pub fn channel_opened(channel: &str) {
+    METRICS.notifications.with_label_values(&[channel]);
+    METRICS.notifications_failed.with_label_values(&[channel]);
+}
+
+/// A channel delivered so many notifications.
+pub fn notifications_sent(channel: &str, count: usize) {
+    METRICS.notifications.with_label_values(&[channel]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    tracing::debug!(channel, count, "channel {channel} delivered {count} notifications");
+}
+
+/// A channel could not deliver so many notifications; when that is final, nobody will be told of them by it.
+pub fn notifications_failed(channel: &str, count: usize, error: &(dyn Error + 'static), is_final: bool) {
+    METRICS
+        .notifications_failed
+        .with_label_values(&[channel])
+        .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    if is_final {
+        tracing::error!(channel, count, error = %Chain(error), "channel {channel} had {count} notifications refused for good");
+    } else {
+        tracing::warn!(channel, count, error = %Chain(error), "channel {channel} did not deliver {count} notifications");
+    }
+}
+
+/// One of several Alertmanagers did not take alerts that another one took.
+pub fn replica_missed_alerts(error: &(dyn Error + 'static)) {
+    tracing::warn!(error = %Chain(error), "an Alertmanager did not take alerts; another one of its cluster did");
+}
+
 /// A way to pull streams cannot be gone on this machine. The points that need it say so, too.
 pub fn puller_unavailable(reason: &str) {
     tracing::error!(reason, "streams over TLS or UDP cannot be pulled on this machine: {reason}");

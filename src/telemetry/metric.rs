@@ -71,6 +71,8 @@ pub struct Metrics {
     pub(super) transitions: IntCounter,
     pub(super) suspicions: IntCounter,
     pub(super) stalls: IntCounter,
+    pub(super) notifications: IntCounterVec,
+    pub(super) notifications_failed: IntCounterVec,
     pub(super) requests_failed: IntCounter,
     pub(super) task_panics: IntCounter,
 }
@@ -229,6 +231,16 @@ impl Metrics {
                 "watching_stalls_total",
                 "Times that the watching itself stood still, so that looks were void.",
             ),
+            notifications: counter_vec(
+                "notifications_total",
+                "Notifications that a channel delivered.",
+                &["channel"],
+            ),
+            notifications_failed: counter_vec(
+                "notifications_failed_total",
+                "Times that a channel could not deliver a notification.",
+                &["channel"],
+            ),
             requests_failed: counter(
                 "http_requests_failed_total",
                 "HTTP requests answered with a server error.",
@@ -244,7 +256,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 42] = [
+        let collectors: [Box<dyn Collector>; 44] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -285,6 +297,8 @@ impl Metrics {
             Box::new(self.transitions.clone()),
             Box::new(self.suspicions.clone()),
             Box::new(self.stalls.clone()),
+            Box::new(self.notifications.clone()),
+            Box::new(self.notifications_failed.clone()),
             Box::new(self.requests_failed.clone()),
             Box::new(self.task_panics.clone()),
         ];

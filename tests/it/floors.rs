@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["child", "clock", "config", "reach", "telemetry"],
-    &["store", "probe", "ingest", "picture", "simulate"],
+    &["store", "probe", "ingest", "picture", "notify", "simulate"],
     &["inventory", "health"],
     &["coverage", "incident"],
     &["api"],

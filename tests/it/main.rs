@@ -9,6 +9,8 @@ mod coverage;
 mod floors;
 mod health;
 mod import;
+#[cfg(feature = "simulate")]
+mod notify;
 mod picture;
 mod report;
 mod rtsp;
