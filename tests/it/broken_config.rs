@@ -88,6 +88,10 @@ const BROKEN: &[(&str, &str)] = &[
         "[log]\nfilter = \"sharpeyes=loud\"",
         "line 2: log.filter: `sharpeyes=loud` is no log filter like info or sharpeyes=debug,warn",
     ),
+    (
+        "[[channel]]\nname = \"Duty\"\nkind = \"syslog\"\naddress = \"unix:/dev/log\"",
+        "line 2: channel.name: must be at most 32 small letters, digits, - and _",
+    ),
     ("[log]\nformat = \"xml\"", "line 2: log.format: `xml` must be one of \"text\", \"json\""),
 ];
 
@@ -116,6 +120,18 @@ fn authorities_that_cannot_be_read_are_named() {
         "[watch]\nauthorities_file = \"/no/such.pem\"",
         &["watch.authorities_file: /no/such.pem cannot be read: No such file or directory (os error 2)"],
     );
+}
+
+#[test]
+fn every_channel_that_lacks_a_file_is_named() {
+    let channel = |name: &str| {
+        format!(
+            "[[channel]]\nname = \"{name}\"\nkind = \"file\"\nfolder = \"/\"\nsecret_file = \"/no/such.key\"\n"
+        )
+    };
+    let fault =
+        |name: &str| format!("channel {name}: read /no/such.key: No such file or directory (os error 2)");
+    check(&(channel("a") + &channel("b")), &[&fault("a"), &fault("b")]);
 }
 
 #[test]
