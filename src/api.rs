@@ -21,6 +21,7 @@ mod incident;
 mod link;
 mod live;
 pub mod metrics;
+mod notification;
 mod observation;
 pub mod openapi;
 mod page;
@@ -105,6 +106,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(incident::call_false))
         .routes(routes!(incident::merge))
         .routes(routes!(incident::note))
+        .routes(routes!(notification::list))
         .routes(routes!(exclusion::list, exclusion::enter))
         .routes(routes!(exclusion::approve))
         .routes(routes!(exclusion::withdraw))

@@ -257,11 +257,17 @@ pub struct IncidentSettings {
     pub verify: Duration,
     /// Whoever does not acknowledge for so long is passed over: the next level is told.
     pub escalate: Duration,
+    /// A problem is told so long after it was opened: what turns out to be part of another one is not.
+    pub announce_after: Duration,
 }
 
 impl Default for IncidentSettings {
     fn default() -> Self {
-        Self { verify: Duration::from_secs(300), escalate: Duration::from_secs(1_800) }
+        Self {
+            verify: Duration::from_secs(300),
+            escalate: Duration::from_secs(1_800),
+            announce_after: Duration::from_secs(30),
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub mod message;
 pub mod meter;
 pub mod norm;
 pub mod observation;
+pub mod outbox;
 pub mod path;
 pub mod patience;
 pub mod picture;

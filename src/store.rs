@@ -14,6 +14,7 @@ pub mod incident;
 pub mod inventory;
 pub mod lease;
 pub mod month;
+pub mod notification;
 pub mod observation;
 pub mod picture;
 pub mod retention;

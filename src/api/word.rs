@@ -4,6 +4,8 @@ use crate::coverage::gap::GapKind;
 use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
 use crate::domain::incident::{Level, RepairReason, Stage as IncidentStage};
+use crate::domain::message::MessageKind;
+use crate::domain::outbox::EntryState;
 use crate::domain::picture::baseline::Origin;
 use crate::domain::picture::{Item, Light};
 use crate::domain::place::PlaceKind;
@@ -69,6 +71,10 @@ pub(crate) fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
 words! {
     /// [`IncidentStage`] as a word.
     IncidentStageWord(IncidentStage) as "IncidentStage", IncidentStage::ALL;
+    /// [`EntryState`] as a word.
+    EntryStateWord(EntryState) as "NotificationState", EntryState::ALL;
+    /// [`MessageKind`] as a word.
+    MessageKindWord(MessageKind) as "MessageKind", MessageKind::ALL;
     /// [`Level`] as a word.
     LevelWord(Level) as "Level", Level::ALL;
     /// [`RepairReason`] as a word.

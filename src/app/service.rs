@@ -27,11 +27,13 @@ use crate::health::restore;
 use crate::health::settings::TrackerSettings;
 use crate::health::snapshot::Snapshot;
 use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
-use crate::incident::{self, DeskInputs, IncidentOrder};
+use crate::incident::outbox::{self, OutboxInputs};
+use crate::incident::{self, DeskInputs, IncidentOrder, NoticeSettings};
 use crate::ingest::{Holds, Puller, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
 use crate::inventory::transport;
+use crate::notify::Channel;
 use crate::picture::{PoolInputs, PoolStatus, Shelf, ShelfBudget, pool};
 use crate::probe;
 use crate::store::upkeep::{self, UpkeepStatus};
@@ -45,7 +47,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 /// Findings between the watchers and the tracker; the watchers wait when it is full.
@@ -171,12 +173,24 @@ struct Parts {
     targets: Arc<Targets>,
     holds: Holds,
     imports: ImportSettings,
+    channels: Vec<Channel>,
+    zone: TimeZone,
 }
 
 /// Where the key of the sealed credentials lies.
 fn key_of(settings: &Settings) -> PathBuf {
     let directory = environment("CREDENTIALS_DIRECTORY");
     key_file(&settings.credentials.key_file, directory.as_deref())
+}
+
+/// The channels that notifications go over.
+fn channels(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Channel>> {
+    let directory = environment("CREDENTIALS_DIRECTORY");
+    let open = |channel| {
+        let opened = Channel::new(channel, clock, directory.as_deref());
+        opened.with_context(|| format!("open the channel {}", channel.name))
+    };
+    settings.channels.iter().map(open).collect()
 }
 
 fn start_lease(lease: Lease) -> Group {
@@ -233,13 +247,12 @@ impl Parts {
         let targets = Arc::new(load_targets(settings.report.targets_file.as_deref())?);
         let store = database::open(settings.store.url.expose()).await?;
         let lease = database::lease(&store).await?;
-        let imports = ImportSettings {
-            key_file: key_of(&settings),
-            brands: brands()?,
-            zone: TimeZone::get(&settings.report.zone)?,
-        };
+        let zone = TimeZone::get(&settings.report.zone)?;
+        let imports = ImportSettings { key_file: key_of(&settings), brands: brands()?, zone: zone.clone() };
+        let clock = Clock::system();
+        let channels = channels(&settings, &clock)?;
         let (settings, holds) = (Arc::new(settings), Holds::default());
-        Ok(Self { settings, clock: Clock::system(), store, lease, calendar, targets, holds, imports })
+        Ok(Self { settings, clock, store, lease, calendar, targets, holds, imports, channels, zone })
     }
 
     async fn listen(&self) -> anyhow::Result<TcpListener> {
@@ -271,7 +284,7 @@ impl Parts {
     }
 
     fn run(
-        self,
+        mut self,
         reconciler: Reconciler,
         wanted: Wanted,
         restored: Restored,
@@ -446,9 +459,9 @@ impl Parts {
         keepers
     }
 
-    /// Starts the desk that follows incidents.
+    /// Starts the desk that follows incidents, and the outbox of what is told about them.
     fn start_desk(
-        &self,
+        &mut self,
         keepers: &mut Group,
         followed: &Followed,
         orders: mpsc::Receiver<IncidentOrder>,
@@ -456,6 +469,13 @@ impl Parts {
     ) {
         let settings = &self.settings.incident;
         let deadlines = self.targets.repair_deadline.clone();
+        let filters = self.settings.channels.iter();
+        let notices = NoticeSettings {
+            channels: filters.map(|channel| (channel.name.clone(), channel.filter.clone())).collect(),
+            announce_after: settings.announce_after,
+            zone: self.zone.clone(),
+        };
+        let bell: Arc<Notify> = Arc::default();
         let inputs = DeskInputs {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -463,9 +483,14 @@ impl Parts {
             inventory: followed.inventory.subscribe(),
             orders,
             rules: DeskRules { verify: settings.verify, escalate: settings.escalate, deadlines },
+            notices,
+            bell: bell.clone(),
             restored,
         };
         keepers.start("incident desk", |cancel| incident::run(inputs, cancel));
+        let channels = std::mem::take(&mut self.channels);
+        let inputs = OutboxInputs { store: self.store.clone(), clock: self.clock.clone(), channels, bell };
+        keepers.start("outbox", |cancel| outbox::run(inputs, cancel));
     }
 
     fn start_face(

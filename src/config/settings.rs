@@ -157,6 +157,7 @@ fn credentials(section: &mut Section<'_>, credentials: &mut Credentials) {
 fn incident(section: &mut Section<'_>, incident: &mut IncidentSettings) {
     section.read("verify_seconds", seconds(0.0..=86_400.0), &mut incident.verify);
     section.read("escalate_seconds", seconds(10.0..=864_000.0), &mut incident.escalate);
+    section.read("announce_after_seconds", seconds(0.0..=3_600.0), &mut incident.announce_after);
 }
 
 fn report(section: &mut Section<'_>, report: &mut Report) {

@@ -125,7 +125,7 @@ impl FromStr for ExclusionKind {
 pub struct UnknownCause(String);
 
 macro_rules! causes {
-    ($($(#[$doc:meta])* $name:ident => $text:literal, $state:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident => $text:literal, $chinese:literal, $state:ident;)*) => {
         /// Why a point is not good. The cause decides the state.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Cause {
@@ -149,6 +149,15 @@ macro_rules! causes {
                 }
             }
 
+            /// What people read.
+            pub const fn in_chinese(&self) -> &'static str {
+                match self {
+                    $(Self::$name => $chinese,)*
+                    Self::LinkDown(_) => "链路中断",
+                    Self::Excluded(_) => "剔除",
+                }
+            }
+
             /// The state that the cause means.
             pub const fn state(&self) -> State {
                 match self {
@@ -163,101 +172,101 @@ macro_rules! causes {
 
 causes! {
     /// Host name could not be resolved.
-    NameNotResolved => "name_not_resolved", Offline;
+    NameNotResolved => "name_not_resolved", "域名无法解析", Offline;
     /// No route to the host, or network unreachable.
-    NoRoute => "no_route", Offline;
+    NoRoute => "no_route", "无路由", Offline;
     /// TCP connect refused.
-    ConnectRefused => "connect_refused", Offline;
+    ConnectRefused => "connect_refused", "连接被拒", Offline;
     /// TCP connect timed out.
-    ConnectTimeout => "connect_timeout", Offline;
+    ConnectTimeout => "connect_timeout", "连接超时", Offline;
     /// The TCP connection was closed or reset before an RTSP answer.
-    ConnectionLost => "connection_lost", Offline;
+    ConnectionLost => "connection_lost", "连接断开", Offline;
     /// Connected, but no RTSP answer at all within the deadline.
-    RtspTimeout => "rtsp_timeout", Offline;
+    RtspTimeout => "rtsp_timeout", "RTSP 无应答", Offline;
     /// The device answered OPTIONS, and then a request not within its deadline.
-    RequestUnanswered => "request_unanswered", NoVideo;
+    RequestUnanswered => "request_unanswered", "请求无应答", NoVideo;
     /// TLS handshake or certificate check failed.
-    TlsFailed => "tls_failed", NoVideo;
+    TlsFailed => "tls_failed", "TLS 失败", NoVideo;
     /// What answers does not speak RTSP.
-    NotRtsp => "not_rtsp", NoVideo;
+    NotRtsp => "not_rtsp", "不是 RTSP", NoVideo;
     /// 401 with the credential that we hold, twice with fresh sessions.
-    WrongCredential => "wrong_credential", NoVideo;
+    WrongCredential => "wrong_credential", "口令错误", NoVideo;
     /// 401 and we hold no credential.
-    CredentialMissing => "credential_missing", NoVideo;
+    CredentialMissing => "credential_missing", "缺少口令", NoVideo;
     /// 403.
-    Forbidden => "forbidden", NoVideo;
+    Forbidden => "forbidden", "禁止访问", NoVideo;
     /// 404: the stream is not there.
-    StreamNotFound => "stream_not_found", NoVideo;
+    StreamNotFound => "stream_not_found", "码流不存在", NoVideo;
     /// 453, 486, 503 (or 401 while another session of ours plays): the device has no session left.
-    SessionLimit => "session_limit", NoVideo;
+    SessionLimit => "session_limit", "会话数已满", NoVideo;
     /// 461, or 400 on SETUP: the transport is refused.
-    TransportRefused => "transport_refused", NoVideo;
+    TransportRefused => "transport_refused", "传输方式被拒", NoVideo;
     /// 3xx: the device redirects, which we do not follow.
-    Redirected => "redirected", NoVideo;
+    Redirected => "redirected", "被重定向", NoVideo;
     /// Any other RTSP error status.
-    RtspError => "rtsp_error", NoVideo;
+    RtspError => "rtsp_error", "RTSP 错误", NoVideo;
     /// The stream holds no video media, or a codec that we cannot read.
-    NoVideoMedia => "no_video_media", NoVideo;
+    NoVideoMedia => "no_video_media", "无视频媒体", NoVideo;
     /// The session description cannot be read.
-    BadDescription => "bad_description", NoVideo;
+    BadDescription => "bad_description", "SDP 错误", NoVideo;
     /// No parameter sets, neither in the session description nor in the stream.
-    NoParameters => "no_parameters", NoVideo;
+    NoParameters => "no_parameters", "无参数集", NoVideo;
     /// Playing, but no RTP packet within the deadline.
-    NoPackets => "no_packets", NoVideo;
+    NoPackets => "no_packets", "无数据包", NoVideo;
     /// Packets, but no random-access picture within the deadline.
-    NoKeyFrame => "no_key_frame", NoVideo;
+    NoKeyFrame => "no_key_frame", "无关键帧", NoVideo;
     /// Frames came, then stopped for longer than the frame gap.
-    Stalled => "stalled", NoVideo;
+    Stalled => "stalled", "码流停顿", NoVideo;
     /// The stream broke the RTP or codec format and was given up.
-    BadStream => "bad_stream", NoVideo;
+    BadStream => "bad_stream", "码流损坏", NoVideo;
     /// RTP loss above the limit.
-    Loss => "loss", Degraded;
+    Loss => "loss", "丢包", Degraded;
     /// Fewer pictures per wall second than expected.
-    LowFrameRate => "low_frame_rate", Degraded;
+    LowFrameRate => "low_frame_rate", "帧率低", Degraded;
     /// The picture size differs from the recorded one.
-    ResolutionChanged => "resolution_changed", Degraded;
+    ResolutionChanged => "resolution_changed", "分辨率变化", Degraded;
     /// The device's clock is off by more than the limit.
-    ClockWrong => "clock_wrong", Degraded;
+    ClockWrong => "clock_wrong", "时钟错误", Degraded;
     /// Random-access pictures come further apart than the limit.
-    SlowKeyFrames => "slow_key_frames", Degraded;
+    SlowKeyFrames => "slow_key_frames", "关键帧间隔过长", Degraded;
     /// The picture is black, or of one colour.
-    Blank => "blank", Degraded;
+    Blank => "blank", "黑屏/单色", Degraded;
     /// The picture stands still.
-    Frozen => "frozen", Degraded;
+    Frozen => "frozen", "画面冻结", Degraded;
     /// Something hides the view.
-    Covered => "covered", Degraded;
+    Covered => "covered", "遮挡", Degraded;
     /// The camera looks elsewhere.
-    Moved => "moved", Degraded;
+    Moved => "moved", "移位", Degraded;
     /// The picture is out of focus, or the window is dirty.
-    Blurred => "blurred", Degraded;
+    Blurred => "blurred", "模糊", Degraded;
     /// The picture is too dark to see.
-    TooDark => "too_dark", Degraded;
+    TooDark => "too_dark", "过暗", Degraded;
     /// The picture is too bright to see.
-    TooBright => "too_bright", Degraded;
+    TooBright => "too_bright", "过亮", Degraded;
     /// The picture is damaged.
-    Damaged => "damaged", Degraded;
+    Damaged => "damaged", "花屏/丢包", Degraded;
     /// The picture is full of noise.
-    Noise => "noise", Degraded;
+    Noise => "noise", "雪花/噪声", Degraded;
     /// There are stripes in the picture.
-    Stripes => "stripes", Degraded;
+    Stripes => "stripes", "条纹", Degraded;
     /// One colour lies over the picture.
-    ColourCast => "colour_cast", Degraded;
+    ColourCast => "colour_cast", "偏色", Degraded;
     /// The camera shakes.
-    Shaking => "shaking", Degraded;
+    Shaking => "shaking", "抖动", Degraded;
     /// Never looked at yet.
-    NotYetProbed => "not_yet_probed", Unknown;
+    NotYetProbed => "not_yet_probed", "尚未探测", Unknown;
     /// We were not running.
-    MonitorDown => "monitor_down", Unknown;
+    MonitorDown => "monitor_down", "监测停机", Unknown;
     /// Most of everything failed at once: our own network is suspected.
-    OwnNetwork => "own_network", Unknown;
+    OwnNetwork => "own_network", "本机网络", Unknown;
     /// We could not look in time.
-    Backlog => "backlog", Unknown;
+    Backlog => "backlog", "探测积压", Unknown;
     /// The credential is held after a wrong-credential answer, so that the device does not lock the account.
-    CredentialHold => "credential_hold", Unknown;
+    CredentialHold => "credential_hold", "口令暂停使用", Unknown;
     /// The last result is older than it may be.
-    Stale => "stale", Unknown;
+    Stale => "stale", "结果过期", Unknown;
     /// Cannot be looked at: no stream address, or a transport that this machine cannot pull.
-    NotWatchable => "not_watchable", Unknown;
+    NotWatchable => "not_watchable", "无法探测", Unknown;
 }
 
 impl Cause {

@@ -36,6 +36,11 @@ impl Places {
         Self { inventory, places }
     }
 
+    /// The records.
+    pub(super) fn records(&self) -> &Inventory {
+        &self.inventory
+    }
+
     /// The network as the tracker published it.
     pub(super) fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> Scene<'a> {
         let links = snapshot.roots.iter().filter_map(|root| {

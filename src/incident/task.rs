@@ -3,6 +3,7 @@
 //! What follows from the live picture is kept first and taken over then. What could not be kept follows again from the next
 //! picture; the incidents are read anew before that, because a commit whose answer was lost may have been done.
 
+use super::notice::NoticeSettings;
 use super::scene::Places;
 use crate::clock::Clock;
 use crate::domain::incident::desk::{Desk, DeskRules, Step};
@@ -15,7 +16,7 @@ use crate::telemetry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,10 @@ pub struct DeskInputs {
     pub orders: mpsc::Receiver<IncidentOrder>,
     /// When an incident moves on by itself.
     pub rules: DeskRules,
+    /// What is told about incidents, and over which channels.
+    pub notices: NoticeSettings,
+    /// Rung when something was put into the outbox.
+    pub bell: Arc<Notify>,
     /// The incidents that were live when we stopped.
     pub restored: Vec<Incident>,
 }
@@ -133,6 +138,8 @@ struct Task {
     inventory: watch::Receiver<Arc<Inventory>>,
     orders: mpsc::Receiver<IncidentOrder>,
     rules: DeskRules,
+    notices: NoticeSettings,
+    bell: Arc<Notify>,
     desk: Desk,
     places: Places,
     /// Whether what the store holds may differ from the desk.
@@ -141,10 +148,23 @@ struct Task {
 
 impl Task {
     fn new(inputs: DeskInputs) -> Self {
-        let DeskInputs { store, clock, snapshot, mut inventory, orders, rules, restored } = inputs;
+        let DeskInputs { store, clock, snapshot, mut inventory, orders, rules, notices, bell, restored } =
+            inputs;
         let places = Places::of(inventory.borrow_and_update().clone());
         let desk = Desk::new(restored);
-        Self { store, clock, snapshot, inventory, orders, rules, desk, places, in_doubt: false }
+        Self {
+            store,
+            clock,
+            snapshot,
+            inventory,
+            orders,
+            rules,
+            notices,
+            bell,
+            desk,
+            places,
+            in_doubt: false,
+        }
     }
 
     async fn work(&mut self) {
@@ -213,14 +233,20 @@ impl Task {
                 Step::Open(opening) => openings.push(opening),
                 Step::Event(id, happening) => {
                     let Some(incident) = self.desk.incident(id) else { continue };
-                    let fresh = || IncidentChange { after: incident.clone(), events: Vec::new() };
+                    let fresh = || IncidentChange::none(incident.clone());
                     let change = changes.entry(id).or_insert_with(fresh);
-                    change.after.apply(&happening, now);
-                    change.events.push(IncidentEvent::found(happening, now));
+                    self.add(change, IncidentEvent::found(happening, now));
                 }
             }
         }
         (openings, changes.into_values().collect())
+    }
+
+    /// Adds an event to a change, with what is told about it.
+    fn add(&self, change: &mut IncidentChange, event: IncidentEvent) {
+        change.after.apply(&event.happening, event.at);
+        change.notices.extend(self.notices.of_event(&change.after, &event, self.places.records()));
+        change.events.push(event);
     }
 
     async fn write(
@@ -229,13 +255,16 @@ impl Task {
         changes: &[IncidentChange],
         now: Timestamp,
     ) -> Result<Vec<Incident>, StoreError> {
-        let kept = in_time(self.store.keep_incidents(openings, changes, now)).await;
+        let records = self.places.records();
+        let announce = |incident: &Incident| self.notices.of_opening(incident, records, now);
+        let kept = in_time(self.store.keep_incidents(openings, changes, announce, now)).await;
         self.in_doubt |= kept.is_err();
+        self.bell.notify_waiters();
         kept
     }
 
     fn take_over(&mut self, changes: &[IncidentChange]) {
-        for IncidentChange { after, events } in changes {
+        for IncidentChange { after, events, .. } in changes {
             for event in events {
                 telemetry::incident_changed(after, event);
                 self.desk.apply(after.id, &event.happening, event.at);
@@ -261,10 +290,9 @@ impl Task {
         let incident = self.find(id).await?;
         let happening = self.admit(&incident, deed, &by, &note).await?;
         let at = self.clock.now();
-        let mut after = incident;
-        after.apply(&happening, at);
-        let event = IncidentEvent { at, actor: by, happening, note };
-        let changes = [IncidentChange { after, events: vec![event] }];
+        let mut change = IncidentChange::none(incident);
+        self.add(&mut change, IncidentEvent { at, actor: by, happening, note });
+        let changes = [change];
         self.write(&[], &changes, at).await?;
         self.take_over(&changes);
         let [change] = changes;

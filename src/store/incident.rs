@@ -3,7 +3,9 @@
 mod document;
 
 use crate::domain::incident::{Ending, Incident, IncidentEvent, Level, Opening, Root, Stage};
+use crate::domain::outbox::Notice;
 use crate::domain::{Cause, DivisionCode, PointClass, PointCode, Timestamp};
+use crate::store::notification::{QUEUE, write_message};
 use crate::store::{Db, Store, StoreError, on_pool};
 use document::Detail;
 use std::collections::BTreeMap;
@@ -53,6 +55,15 @@ pub struct IncidentChange {
     pub after: Incident,
     /// The events, at least one.
     pub events: Vec<IncidentEvent>,
+    /// What is told about them.
+    pub notices: Vec<Notice>,
+}
+
+impl IncidentChange {
+    /// Nothing yet.
+    pub const fn none(incident: Incident) -> Self {
+        Self { after: incident, events: Vec::new(), notices: Vec::new() }
+    }
 }
 
 /// An incident as lists show it.
@@ -189,6 +200,20 @@ macro_rules! update_incident {
     }};
 }
 
+macro_rules! queue_notice {
+    ($incident:expr, $notice:expr) => {{
+        let notice: &Notice = $notice;
+        sqlx::query(QUEUE)
+            .bind($incident)
+            .bind(&notice.message.id)
+            .bind(&notice.channel)
+            .bind(notice.message.kind.as_str())
+            .bind(write_message(notice))
+            .bind(notice.message.at.as_millis())
+            .bind(notice.due.as_millis())
+    }};
+}
+
 macro_rules! insert_event {
     ($incident:expr, $seq:expr, $event:expr) => {{
         let event: &IncidentEvent = $event;
@@ -204,11 +229,13 @@ macro_rules! insert_event {
 }
 
 impl Store {
-    /// Keeps what the desk decided, all of it or nothing. Gives the incidents that were opened, with their numbers.
+    /// Keeps what the desk decided and queues what is told about it, all of it or nothing. Gives the incidents that were
+    /// opened, with their numbers; `announce` says what is told about each of them.
     pub async fn keep_incidents(
         &self,
         openings: &[Opening],
         changes: &[IncidentChange],
+        announce: impl Fn(&Incident) -> Vec<Notice>,
         now: Timestamp,
     ) -> Result<Vec<Incident>, StoreError> {
         on_pool!(&self.db, pool => async {
@@ -216,7 +243,11 @@ impl Store {
             let mut opened = Vec::new();
             for opening in openings {
                 let id: i64 = insert_opening!(opening, now).fetch_one(&mut *tx).await?;
-                opened.push(Incident::open(id, opening, now));
+                let incident = Incident::open(id, opening, now);
+                for notice in announce(&incident) {
+                    queue_notice!(id, &notice).execute(&mut *tx).await?;
+                }
+                opened.push(incident);
             }
             for change in changes {
                 let before = change.after.revision.saturating_sub(count(change.events.len()));
@@ -226,6 +257,9 @@ impl Store {
                 }
                 for (event, seq) in change.events.iter().zip(before.saturating_add(1)..) {
                     insert_event!(change.after.id, seq, event).execute(&mut *tx).await?;
+                }
+                for notice in &change.notices {
+                    queue_notice!(change.after.id, notice).execute(&mut *tx).await?;
                 }
             }
             tx.commit().await?;

@@ -242,6 +242,17 @@ pub fn incidents_not_kept(error: &(dyn Error + 'static)) {
     tracing::warn!(error = %Chain(error), "changes of incidents cannot be kept; they are tried again");
 }
 
+/// The outbox was counted.
+pub fn outbox_measured(queued: i64, dead: i64) {
+    METRICS.outbox_length.set(queued);
+    METRICS.dead_letters.set(dead);
+}
+
+/// The outbox could not be read or written for a channel; it is tried again.
+pub fn outbox_failed(channel: &str, error: &(dyn Error + 'static)) {
+    tracing::warn!(channel, error = %Chain(error), "the outbox of channel {channel} cannot be used; it is tried again");
+}
+
 /// A worker gave a sign of life.
 pub fn worker_alive(worker: Worker, at: Timestamp) {
     METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));

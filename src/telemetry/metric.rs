@@ -55,6 +55,8 @@ pub struct Metrics {
     pub(super) incidents: IntGaugeVec,
     pub(super) incidents_opened: IntCounterVec,
     pub(super) incident_keep_failures: IntCounter,
+    pub(super) outbox_length: IntGauge,
+    pub(super) dead_letters: IntGauge,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
     pub(super) rolled_up_pairs: IntCounter,
@@ -176,6 +178,11 @@ impl Metrics {
                 "incident_keep_failures_total",
                 "Times that changes of incidents could not be kept; they are tried again.",
             ),
+            outbox_length: int_gauge("notification_outbox_length", "Notifications that wait to be sent."),
+            dead_letters: int_gauge(
+                "notification_dead_letters",
+                "Notifications that were given up: refused for good, or not brought for a day.",
+            ),
             commit_duration: histogram(
                 "db_commit_duration_seconds",
                 "Time that the store's writer took to commit a batch.",
@@ -256,7 +263,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 44] = [
+        let collectors: [Box<dyn Collector>; 46] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -281,6 +288,8 @@ impl Metrics {
             Box::new(self.incidents.clone()),
             Box::new(self.incidents_opened.clone()),
             Box::new(self.incident_keep_failures.clone()),
+            Box::new(self.outbox_length.clone()),
+            Box::new(self.dead_letters.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
             Box::new(self.rolled_up_pairs.clone()),

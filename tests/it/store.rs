@@ -12,6 +12,7 @@ mod incident;
 mod inventory;
 mod lease;
 mod month;
+mod notification;
 mod observation;
 mod picture;
 mod retention;

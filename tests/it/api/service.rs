@@ -19,7 +19,7 @@ use sharpeyes::domain::{
     Transition, WatchMode,
 };
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
-use sharpeyes::incident::{self, DeskInputs, IncidentOrder};
+use sharpeyes::incident::{self, DeskInputs, IncidentOrder, NoticeSettings};
 use sharpeyes::ingest::credential::Holds;
 use sharpeyes::ingest::{SchedulerStatus, Transports};
 use sharpeyes::inventory::brand::Brands;
@@ -237,7 +237,7 @@ async fn desk(
     (snapshot, inventory): (watch::Receiver<Arc<Snapshot>>, watch::Receiver<Arc<Inventory>>),
     orders: mpsc::Receiver<IncidentOrder>,
 ) -> DeskInputs {
-    let IncidentSettings { verify, escalate } = settings.incident;
+    let IncidentSettings { verify, escalate, announce_after } = settings.incident;
     let deadlines = load_targets(None).unwrap().repair_deadline;
     DeskInputs {
         store: store.clone(),
@@ -246,6 +246,8 @@ async fn desk(
         inventory,
         orders,
         rules: DeskRules { verify, escalate, deadlines },
+        notices: NoticeSettings { channels: Vec::new(), announce_after, zone: TimeZone::UTC },
+        bell: Arc::default(),
         restored: store.live_incidents().await.unwrap(),
     }
 }

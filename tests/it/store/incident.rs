@@ -5,6 +5,7 @@ use crate::support::postgres::on_both;
 use sharpeyes::domain::incident::{
     Happening, Incident, IncidentEvent, Level, Opening, RepairReason, Root, Stage,
 };
+use sharpeyes::domain::outbox::Notice;
 use sharpeyes::domain::{Cause, PointClass};
 use sharpeyes::store::Store;
 use sharpeyes::store::incident::{IncidentChange, IncidentFilter};
@@ -23,8 +24,14 @@ fn opening(root: Root, village: &str, numbers: &[u32]) -> Opening {
     }
 }
 
+/// Tells nobody.
+fn silent(_: &Incident) -> Vec<Notice> {
+    Vec::new()
+}
+
 async fn open(store: &Store, root: Root, village: &str) -> Incident {
-    let opened = store.keep_incidents(&[opening(root, village, &[1, 2])], &[], at(100)).await.unwrap();
+    let opened =
+        store.keep_incidents(&[opening(root, village, &[1, 2])], &[], silent, at(100)).await.unwrap();
     opened.into_iter().next().unwrap()
 }
 
@@ -36,7 +43,7 @@ fn change(incident: &Incident, happenings: &[Happening], second: i64) -> Inciden
         IncidentEvent { actor: "duty".to_owned(), note: "龙通 \"x\"".to_owned(), ..event }
     });
     let events = events.collect();
-    IncidentChange { after, events }
+    IncidentChange { after, events, notices: Vec::new() }
 }
 
 /// One story through every stage.
@@ -71,7 +78,7 @@ async fn an_incident_is_read_back_as_it_was_at_every_step() {
         assert_eq!(store.live_incidents().await.unwrap(), std::slice::from_ref(&incident));
         for (second, happenings) in story() {
             let change = change(&incident, &happenings, second);
-            store.keep_incidents(&[], std::slice::from_ref(&change), at(second)).await.unwrap();
+            store.keep_incidents(&[], std::slice::from_ref(&change), silent, at(second)).await.unwrap();
             incident = change.after;
             assert_eq!(
                 store.incident(incident.id).await.unwrap().as_ref(),
@@ -115,10 +122,10 @@ async fn what_was_decided_on_another_state_is_not_kept_nor_anything_beside_it() 
     on_both(async |store: Store| {
         let incident = open(&store, Root::OwnNetwork, EAST).await;
         let first = change(&incident, &[Happening::Acknowledged], 110);
-        store.keep_incidents(&[], std::slice::from_ref(&first), at(110)).await.unwrap();
+        store.keep_incidents(&[], std::slice::from_ref(&first), silent, at(110)).await.unwrap();
         let late = change(&incident, &[Happening::FalseAlarm], 120);
         let beside = opening(Root::Point(point(4)), WEST, &[4]);
-        assert!(store.keep_incidents(&[beside], &[late], at(120)).await.is_err());
+        assert!(store.keep_incidents(&[beside], &[late], silent, at(120)).await.is_err());
         assert_eq!(store.live_incidents().await.unwrap(), [first.after]);
     })
     .await;
@@ -133,7 +140,7 @@ async fn lists_are_narrowed_and_newest_first() {
         let everywhere = open(&store, Root::OwnNetwork, "").await;
         let ended = change(&far, &[Happening::FalseAlarm, Happening::Gone], 120);
         let overdue = change(&east, &[Happening::Overdue, Happening::Recovered([point(1)].into())], 120);
-        store.keep_incidents(&[], &[ended, overdue], at(120)).await.unwrap();
+        store.keep_incidents(&[], &[ended, overdue], silent, at(120)).await.unwrap();
         let filter = |stages: &[Stage], scope: &str, overdue| IncidentFilter {
             stages: stages.to_vec(),
             kinds: Root::KINDS.to_vec(),

@@ -1,0 +1,182 @@
+//! The outbox's task: sends what waits, each channel at its own pace, and keeps what became of it.
+//!
+//! An entry is settled after its channel took it: when we die in between it is sent once more, with the same key.
+
+use crate::clock::Clock;
+use crate::domain::Timestamp;
+use crate::domain::message::Message;
+use crate::domain::outbox::{EntryState, pause, plan};
+use crate::domain::quota::{Quota, Turn};
+use crate::notify::{Channel, Retry, SendError};
+use crate::store::notification::Waiting;
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+use futures::future::join_all;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// The outbox is read this often when nobody rings.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Pause after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// Incidents read at once.
+const INCIDENTS: u32 = 500;
+/// What a channel cannot be brought for so long is given up: a dead letter, which the API shows.
+const GIVE_UP: Duration = Duration::from_secs(24 * 3_600);
+
+/// What the outbox needs.
+#[derive(Debug)]
+pub struct OutboxInputs {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Where it sends to.
+    pub channels: Vec<Channel>,
+    /// Rung when something was put into the outbox.
+    pub bell: Arc<Notify>,
+}
+
+/// Sends until `cancel`; what is under way then is sent again after the next start.
+pub async fn run(inputs: OutboxInputs, cancel: CancellationToken) {
+    let OutboxInputs { store, clock, channels, bell } = inputs;
+    let carriers = channels.iter().map(|channel| {
+        let quota = Quota::new(channel.allowance());
+        Carrier { store: &store, clock: &clock, channel, bell: &bell, quota }.work()
+    });
+    let counting = count(&store);
+    let work = async { tokio::join!(join_all(carriers), counting) };
+    let _cut_short = cancel.run_until_cancelled(Box::pin(work)).await;
+}
+
+/// Counts what waits and what is dead.
+async fn count(store: &Store) {
+    loop {
+        if let Ok((queued, dead)) = store.outbox_length().await {
+            telemetry::outbox_measured(queued, dead);
+        }
+        sleep(STORE_PAUSE).await;
+    }
+}
+
+/// One channel.
+struct Carrier<'a> {
+    store: &'a Store,
+    clock: &'a Clock,
+    channel: &'a Channel,
+    bell: &'a Notify,
+    quota: Quota,
+}
+
+impl Carrier<'_> {
+    async fn work(mut self) {
+        loop {
+            let rung = self.bell.notified();
+            let wait = match self.turn().await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    telemetry::outbox_failed(self.channel.name(), &error);
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = rung, if wait == PERIOD => {}
+            }
+        }
+    }
+
+    /// Sends what may be sent now; gives how long to rest.
+    async fn turn(&mut self) -> Result<Duration, StoreError> {
+        let now = self.clock.now();
+        let waiting = self.store.waiting_notifications(self.channel.name(), INCIDENTS).await?;
+        let ready = self.drop_what_is_over(waiting, now).await?;
+        if ready.is_empty() {
+            self.repeat(now).await?;
+            return Ok(PERIOD);
+        }
+        match self.quota.turn(ready.len(), now) {
+            Turn::Wait(wait) => Ok(wait),
+            Turn::Send(count) => {
+                self.send(ready.into_iter().take(count).collect()).await?;
+                Ok(Duration::ZERO)
+            }
+        }
+    }
+
+    /// Gives up what is told no more, and gives the messages that are due, the oldest first.
+    async fn drop_what_is_over(&self, waiting: Vec<Waiting>, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+        let (mut over, mut ready) = (Vec::new(), Vec::new());
+        for mut incident in waiting {
+            let plan = plan(&incident.entries, now);
+            over.extend(plan.drop);
+            let next = plan.send.and_then(|id| Some((id, incident.messages.remove(&id)?)));
+            ready.extend(next.map(|(id, (message, failures))| Due { id, message, failures }));
+        }
+        if !over.is_empty() {
+            let why = "it was over before it was told, or nobody was told what it ends";
+            self.store.settle_notifications(&over, EntryState::Dropped, why, now).await?;
+        }
+        ready.sort_by_key(|due| due.id);
+        Ok(ready)
+    }
+
+    async fn send(&self, due: Vec<Due>) -> Result<(), StoreError> {
+        let messages: Vec<Message> = due.iter().map(|due| due.message.clone()).collect();
+        let sent = self.channel.send(&messages).await;
+        let now = self.clock.now();
+        match sent {
+            Ok(()) => {
+                let ids: Vec<i64> = due.iter().map(|due| due.id).collect();
+                self.store.settle_notifications(&ids, EntryState::Sent, "", now).await
+            }
+            Err(error) => self.postpone(&due, &error, now).await,
+        }
+    }
+
+    async fn postpone(&self, due: &[Due], error: &SendError, now: Timestamp) -> Result<(), StoreError> {
+        let is_over = |due: &&Due| error.is_final() || now.since(due.message.at) >= GIVE_UP;
+        let (dead, alive): (Vec<&Due>, Vec<&Due>) = due.iter().partition(is_over);
+        let why = error.to_string();
+        if !dead.is_empty() {
+            let ids: Vec<i64> = dead.iter().map(|due| due.id).collect();
+            self.store.settle_notifications(&ids, EntryState::Dead, &why, now).await?;
+        }
+        if let Some(failures) = alive.iter().map(|due| due.failures).max() {
+            let ids: Vec<i64> = alive.iter().map(|due| due.id).collect();
+            let pause = pause(failures.saturating_add(1), rand::random());
+            let pause = match error.retry {
+                Retry::Again { after: Some(after) } => pause.max(after),
+                Retry::Again { after: None } | Retry::Never => pause,
+            };
+            self.store.postpone_notifications(&ids, &why, now.plus(pause)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells again what a receiver forgets.
+    async fn repeat(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(every) = self.channel.repeat_every() else { return Ok(()) };
+        let limit = u32::try_from(self.channel.allowance().together).unwrap_or(u32::MAX);
+        let stale = self.store.stale_notifications(self.channel.name(), now.minus(every), limit).await?;
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let (ids, messages): (Vec<i64>, Vec<Message>) = stale.into_iter().unzip();
+        if self.channel.send(&messages).await.is_ok() {
+            self.store.settle_notifications(&ids, EntryState::Sent, "", now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A message whose turn it is.
+#[derive(Debug)]
+struct Due {
+    id: i64,
+    message: Message,
+    failures: u32,
+}

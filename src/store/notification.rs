@@ -1,0 +1,262 @@
+//! The outbox: entries are queued in the transaction of what they tell of (`store::incident`) and settled here.
+
+mod document;
+
+use crate::domain::Timestamp;
+use crate::domain::message::{Message, MessageKind};
+use crate::domain::outbox::{Entry, EntryState, Notice};
+use crate::store::{Db, Store, StoreError, on_pool};
+use document::MessageDocument;
+use std::collections::BTreeMap;
+
+/// The key makes queueing twice the same as once.
+pub(super) const QUEUE: &str = "INSERT INTO notification (incident, message_key, channel, kind, message, queued_ms, due_ms, state, \
+    failures, why) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, '') ON CONFLICT DO NOTHING";
+
+/// Every entry, on one channel, of the incidents with the oldest entries that wait.
+const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures FROM notification \
+    WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE channel = $1 AND state = 'queued' \
+    ORDER BY id LIMIT $2) ORDER BY id";
+
+const SETTLE_LITE: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
+    WHERE id IN (SELECT value FROM json_each($1))";
+const SETTLE_PG: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
+    WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
+
+const FAIL_LITE: &str = "UPDATE notification SET failures = failures + 1, why = $2, due_ms = $3 \
+    WHERE id IN (SELECT value FROM json_each($1))";
+const FAIL_PG: &str = "UPDATE notification SET failures = failures + 1, why = $2, due_ms = $3 \
+    WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
+
+/// What was told last of each incident that goes on, on one channel, when that was before `$2`.
+const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MAX(notification.id) FROM notification \
+    JOIN incident ON incident.id = notification.incident WHERE channel = $1 AND state = 'sent' AND ended_ms IS NULL \
+    GROUP BY notification.incident) AND settled_ms < $2 ORDER BY id LIMIT $3";
+
+/// A page, newest first, below the number `$1`.
+const PAGE: &str = "SELECT id, incident, message_key, channel, kind, message, queued_ms, due_ms, state, failures, why, settled_ms \
+    FROM notification WHERE id < $1 AND ($2 = '' OR state = $2) AND ($3 = 0 OR incident = $3) ORDER BY id DESC LIMIT $4";
+
+const COUNT: &str =
+    "SELECT state, COUNT(*) FROM notification WHERE state IN ('queued', 'dead') GROUP BY state";
+
+/// The entries of one incident that wait on a channel, with everything that was told before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Number of the incident.
+    pub incident: i64,
+    /// Its entries, in order.
+    pub entries: Vec<Entry>,
+    /// The messages of those that wait, with how often sending each has failed, by number of the entry.
+    pub messages: BTreeMap<i64, (Message, u32)>,
+}
+
+/// An entry as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationRow {
+    /// Its number.
+    pub id: i64,
+    /// Number of the incident.
+    pub incident: i64,
+    /// Name of the channel.
+    pub channel: String,
+    /// What is told.
+    pub message: Message,
+    /// What became of it.
+    pub state: EntryState,
+    /// When it was queued.
+    pub queued: Timestamp,
+    /// Not before this.
+    pub due: Timestamp,
+    /// How often sending failed.
+    pub failures: i64,
+    /// Why it failed last, or was given up.
+    pub why: String,
+    /// When it was sent, dropped or given up.
+    pub settled: Option<Timestamp>,
+}
+
+type WaitingRow = (i64, i64, String, String, i64, String, i64);
+
+#[derive(sqlx::FromRow)]
+struct ShownRow {
+    id: i64,
+    incident: i64,
+    channel: String,
+    message: String,
+    queued_ms: i64,
+    due_ms: i64,
+    state: String,
+    failures: i64,
+    why: String,
+    settled_ms: Option<i64>,
+}
+
+impl Store {
+    /// What waits on a channel, of at most `incidents` incidents, those that wait longest.
+    pub async fn waiting_notifications(
+        &self,
+        channel: &str,
+        incidents: u32,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let rows: Vec<WaitingRow> = on_pool!(&self.db, pool => sqlx::query_as(WAITING)
+            .bind(channel)
+            .bind(i64::from(incidents))
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::at("read the outbox"))?;
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for row in rows {
+            let incident = row.1;
+            if !waiting.iter().any(|known| known.incident == incident) {
+                waiting.push(Waiting { incident, entries: Vec::new(), messages: BTreeMap::new() });
+            }
+            let Some(known) = waiting.iter_mut().find(|known| known.incident == incident) else { continue };
+            read_waiting(row, known)?;
+        }
+        Ok(waiting)
+    }
+
+    /// Settles entries for good.
+    pub async fn settle_notifications(
+        &self,
+        entries: &[i64],
+        state: EntryState,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let settle = match &self.db {
+            Db::Lite(_) => SETTLE_LITE,
+            Db::Pg(_) => SETTLE_PG,
+        };
+        on_pool!(&self.db, pool => sqlx::query(settle)
+            .bind(json_list(entries))
+            .bind(state.as_str())
+            .bind(why)
+            .bind(now.as_millis())
+            .execute(pool)
+            .await
+            .map(|_done| ()))
+        .map_err(StoreError::at("settle notifications"))
+    }
+
+    /// Notes that entries could not be sent and are tried again at `due`.
+    pub async fn postpone_notifications(
+        &self,
+        entries: &[i64],
+        why: &str,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        let fail = match &self.db {
+            Db::Lite(_) => FAIL_LITE,
+            Db::Pg(_) => FAIL_PG,
+        };
+        on_pool!(&self.db, pool => sqlx::query(fail)
+            .bind(json_list(entries))
+            .bind(why)
+            .bind(due.as_millis())
+            .execute(pool)
+            .await
+            .map(|_done| ()))
+        .map_err(StoreError::at("postpone notifications"))
+    }
+
+    /// What was told last on a channel of each incident that goes on, where that was before `before`: up to `limit` of them.
+    pub async fn stale_notifications(
+        &self,
+        channel: &str,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(i64, Message)>, StoreError> {
+        let rows: Vec<(i64, String)> = on_pool!(&self.db, pool => sqlx::query_as(STALE)
+            .bind(channel)
+            .bind(before.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::at("read what was told last"))?;
+        rows.into_iter().map(|(id, message)| Ok((id, read_message(&message)?))).collect()
+    }
+
+    /// Up to `limit` entries with a number below `before`, newest first; of one state or incident only, if asked.
+    pub async fn notification_rows(
+        &self,
+        state: Option<EntryState>,
+        incident: Option<i64>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<NotificationRow>, StoreError> {
+        let rows: Vec<ShownRow> = on_pool!(&self.db, pool => sqlx::query_as(PAGE)
+            .bind(before)
+            .bind(state.map_or("", EntryState::as_str))
+            .bind(incident.unwrap_or(0))
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await)
+        .map_err(StoreError::at("list notifications"))?;
+        rows.into_iter().map(read_shown).collect()
+    }
+
+    /// How many entries wait, and how many are dead.
+    pub async fn outbox_length(&self) -> Result<(i64, i64), StoreError> {
+        let rows: Vec<(String, i64)> =
+            on_pool!(&self.db, pool => sqlx::query_as(COUNT).fetch_all(pool).await)
+                .map_err(StoreError::at("count the outbox"))?;
+        let count = |state: EntryState| {
+            rows.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, count)| *count)
+        };
+        Ok((count(EntryState::Queued), count(EntryState::Dead)))
+    }
+}
+
+/// The JSON of a notice's message.
+pub(super) fn write_message(notice: &Notice) -> String {
+    // A struct of texts and numbers is always JSON.
+    serde_json::to_string(&MessageDocument::of(&notice.message)).unwrap_or_default()
+}
+
+fn json_list(ids: &[i64]) -> String {
+    serde_json::Value::from_iter(ids.iter().copied()).to_string()
+}
+
+fn corrupt(what: &'static str, value: &str) -> StoreError {
+    StoreError::Corrupt { what, value: value.to_owned() }
+}
+
+fn read_message(text: &str) -> Result<Message, StoreError> {
+    let document: Option<MessageDocument> = serde_json::from_str(text).ok();
+    document.and_then(MessageDocument::read).ok_or_else(|| corrupt("notification.message", text))
+}
+
+fn read_state(text: &str) -> Result<EntryState, StoreError> {
+    EntryState::parse(text).ok_or_else(|| corrupt("notification.state", text))
+}
+
+fn read_waiting(
+    (id, _, kind, state, due_ms, message, failures): WaitingRow,
+    waiting: &mut Waiting,
+) -> Result<(), StoreError> {
+    let kind = MessageKind::parse(&kind).ok_or_else(|| corrupt("notification.kind", &kind))?;
+    let entry = Entry { id, kind, state: read_state(&state)?, due: Timestamp::from_millis(due_ms) };
+    if entry.state == EntryState::Queued {
+        let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        waiting.messages.insert(id, (read_message(&message)?, failures));
+    }
+    waiting.entries.push(entry);
+    Ok(())
+}
+
+fn read_shown(row: ShownRow) -> Result<NotificationRow, StoreError> {
+    Ok(NotificationRow {
+        id: row.id,
+        incident: row.incident,
+        channel: row.channel,
+        message: read_message(&row.message)?,
+        state: read_state(&row.state)?,
+        queued: Timestamp::from_millis(row.queued_ms),
+        due: Timestamp::from_millis(row.due_ms),
+        failures: row.failures,
+        why: row.why,
+        settled: row.settled_ms.map(Timestamp::from_millis),
+    })
+}

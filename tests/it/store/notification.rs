@@ -1,0 +1,127 @@
+//! The outbox: queued with what it tells of, settled once, counted, listed.
+
+use crate::store::fixture::at;
+use crate::support::postgres::on_both;
+use sharpeyes::domain::incident::{Happening, Incident, IncidentEvent, Level, Opening, Root};
+use sharpeyes::domain::message::{Message, MessageKind, Severity};
+use sharpeyes::domain::outbox::{EntryState, Notice};
+use sharpeyes::domain::{Cause, PointClass, Timestamp};
+use sharpeyes::store::Store;
+use sharpeyes::store::incident::IncidentChange;
+use std::time::Duration;
+
+fn message(incident: i64, kind: MessageKind) -> Message {
+    Message {
+        id: format!("incident-{incident}-{}", kind.as_str()),
+        incident: Some(incident),
+        kind,
+        severity: Severity::Page,
+        level: Level::Township,
+        division: "230521".parse().ok(),
+        title: "【故障】村级上行 \"中断\"".to_owned(),
+        text: "第一行\n第二行".to_owned(),
+        at: at(100),
+        since: at(90),
+        ended: kind.ends_incident().then(|| at(100)),
+        cause: "link_down".to_owned(),
+        labels: [("alertname".to_owned(), "SharpEyesIncident".to_owned())].into(),
+        link: None,
+    }
+}
+
+fn notice(channel: &str, incident: i64, kind: MessageKind, due: Timestamp) -> Notice {
+    Notice { channel: channel.to_owned(), message: message(incident, kind), due }
+}
+
+async fn open(store: &Store, channels: &[&str]) -> Incident {
+    let opening = Opening {
+        root: Root::OwnNetwork,
+        cause: Cause::OwnNetwork,
+        since: at(90),
+        members: ["23052100001320000001".parse().unwrap()].into(),
+        class: PointClass::One,
+        division: None,
+        level: Level::City,
+        deadline: Duration::from_secs(60),
+    };
+    let announce = |incident: &Incident| {
+        channels.iter().map(|channel| notice(channel, incident.id, MessageKind::Problem, at(130))).collect()
+    };
+    store.keep_incidents(&[opening], &[], announce, at(100)).await.unwrap().remove(0)
+}
+
+async fn close(store: &Store, incident: &Incident, notices: Vec<Notice>) -> Incident {
+    let mut change = IncidentChange::none(incident.clone());
+    change.after.apply(&Happening::Closed, at(200));
+    change.events.push(IncidentEvent::found(Happening::Closed, at(200)));
+    change.notices = notices;
+    store.keep_incidents(&[], std::slice::from_ref(&change), |_| Vec::new(), at(200)).await.unwrap();
+    change.after
+}
+
+#[tokio::test]
+async fn what_is_told_is_queued_once_and_settled() {
+    on_both(async |store: Store| {
+        let incident = open(&store, &["duty", "mail"]).await;
+        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        let [only] = waiting.as_slice() else { panic!("{waiting:?}") };
+        let (id, entry) = (only.entries[0].id, only.entries[0]);
+        assert_eq!((only.incident, entry.kind, entry.due), (incident.id, MessageKind::Problem, at(130)));
+        assert_eq!(only.messages[&id], (message(incident.id, MessageKind::Problem), 0));
+        assert_eq!(store.outbox_length().await.unwrap(), (2, 0));
+
+        store.postpone_notifications(&[id], "no answer", at(300)).await.unwrap();
+        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        assert_eq!((waiting[0].messages[&id].1, waiting[0].entries[0].due), (1, at(300)));
+
+        store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
+        assert_eq!(store.waiting_notifications("duty", 10).await.unwrap(), []);
+        let again = notice("duty", incident.id, MessageKind::Problem, at(400));
+        let end = notice("duty", incident.id, MessageKind::Recovery, at(200));
+        close(&store, &incident, vec![again, end]).await;
+        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        let states: Vec<_> = waiting[0].entries.iter().map(|entry| (entry.kind, entry.state)).collect();
+        assert_eq!(
+            states,
+            [(MessageKind::Problem, EntryState::Sent), (MessageKind::Recovery, EntryState::Queued),]
+        );
+        assert_eq!(waiting[0].messages.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_receiver_forgets_is_found_while_the_incident_lasts() {
+    on_both(async |store: Store| {
+        let incident = open(&store, &["am"]).await;
+        let id = store.waiting_notifications("am", 10).await.unwrap()[0].entries[0].id;
+        assert_eq!(store.stale_notifications("am", at(900), 10).await.unwrap(), []);
+        store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
+        assert_eq!(store.stale_notifications("am", at(310), 10).await.unwrap(), []);
+        let stale = store.stale_notifications("am", at(311), 10).await.unwrap();
+        assert_eq!(stale, [(id, message(incident.id, MessageKind::Problem))]);
+        close(&store, &incident, Vec::new()).await;
+        assert_eq!(store.stale_notifications("am", at(900), 10).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_counted_and_listed() {
+    on_both(async |store: Store| {
+        let incident = open(&store, &["duty", "mail"]).await;
+        let id = store.waiting_notifications("mail", 10).await.unwrap()[0].entries[0].id;
+        store.settle_notifications(&[id], EntryState::Dead, "550 no such user", at(310)).await.unwrap();
+        assert_eq!(store.outbox_length().await.unwrap(), (1, 1));
+        let dead = store.notification_rows(Some(EntryState::Dead), None, i64::MAX, 10).await.unwrap();
+        let [row] = dead.as_slice() else { panic!("{dead:?}") };
+        assert_eq!((row.id, row.why.as_str(), row.settled), (id, "550 no such user", Some(at(310))));
+        assert_eq!((row.channel.as_str(), row.incident), ("mail", incident.id));
+        let all = store.notification_rows(None, Some(incident.id), i64::MAX, 10).await.unwrap();
+        assert_eq!(all.len(), 2);
+        assert!(all[0].id > all[1].id);
+        assert_eq!(store.notification_rows(None, None, all[1].id, 10).await.unwrap(), []);
+        assert_eq!(store.notification_rows(None, Some(99), i64::MAX, 10).await.unwrap(), []);
+    })
+    .await;
+}
