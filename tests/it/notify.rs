@@ -7,6 +7,7 @@ mod file;
 mod mail;
 mod receiver;
 mod robot;
+mod secrecy;
 mod syslog;
 mod webhook;
 

@@ -1,8 +1,10 @@
 //! Alertmanager, the real one.
 
 use super::receiver::{Manner, Receiver};
-use super::{Bench, message};
+use super::{Bench, KEY, message};
 use crate::support::process::{Process, eventually, free_port};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use sharpeyes::clock::Clock;
 use sharpeyes::domain::Timestamp;
 use sharpeyes::domain::message::{Message, MessageKind};
@@ -131,6 +133,18 @@ async fn one_replica_that_took_it_is_enough() {
     ));
     channel.send(&[alertmanager.message(MessageKind::Problem)]).await.unwrap();
     assert_eq!((alertmanager.alerts().len(), broken.requests().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_replica_that_asks_for_a_login_gets_it() {
+    let (bench, receiver) = (Bench::new(), Receiver::start(Manner::ok("")).await);
+    let channel = bench.channel(&format!(
+        "kind = \"alertmanager\"\nurls = [\"http://{}\"]\nusername = \"duty\"\nsecret_file = \"KEYFILE\"",
+        receiver.address
+    ));
+    channel.send(&[message(MessageKind::Problem)]).await.unwrap();
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("duty:{KEY}")));
+    assert_eq!(receiver.requests()[0].header("authorization"), Some(expected));
 }
 
 #[tokio::test]
