@@ -1,6 +1,5 @@
 //! The wish of a person or the system that a command ends: SIGTERM or Ctrl-C.
 
-use std::future::Future;
 use std::io;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +25,7 @@ impl StopSignals {
     }
 
     /// Does `work`, which loses nothing when it is dropped half-way. `None` when it was to stop first.
+    #[cfg(feature = "simulate")]
     pub(super) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -84,8 +84,36 @@ faults! {
 
 impl Fault {
     /// Whether only the pictures are other ones than before, for good or ill.
-    pub fn is_of_picture(self) -> bool {
-        crate::simulate::media::clip_of_fault(self).is_some()
+    pub const fn is_of_picture(self) -> bool {
+        self.clip().is_some()
+    }
+
+    /// The clip that a camera with it shows instead of its own.
+    pub const fn clip(self) -> Option<&'static str> {
+        match self {
+            Self::Black => Some("black"),
+            Self::Frozen => Some("frozen"),
+            Self::Blurred => Some("blurred"),
+            Self::Covered => Some("covered"),
+            Self::Moved => Some("moved"),
+            Self::Noise => Some("noise"),
+            Self::ColourCast => Some("colour-cast"),
+            Self::TooDark => Some("too-dark"),
+            Self::InfraredSwitch => Some("infrared"),
+            Self::Snowfall => Some("snowfall"),
+            Self::StillNight => Some("still-night"),
+            Self::Refused
+            | Self::Silent
+            | Self::WrongPassword
+            | Self::NotFound
+            | Self::SessionLimit
+            | Self::Stall
+            | Self::NoKeyFrame
+            | Self::Loss
+            | Self::LowFrameRate
+            | Self::SlowKeyFrames
+            | Self::WrongClock => None,
+        }
     }
 }
 

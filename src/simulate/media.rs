@@ -5,7 +5,6 @@
 
 use crate::domain::Timestamp;
 use crate::simulate::encode::{EncodeError, Encoding, PICTURES_PER_SECOND, Rate, encode};
-use crate::simulate::fault::Fault;
 use crate::simulate::fleet::{Coding, MEDIA, asks_for_user};
 use crate::simulate::scene::{Camera, Flaw, Light, Occasion, Place, Setting, Size, Stage, Strength};
 use gstreamer as gst;
@@ -124,34 +123,6 @@ pub const fn clip_of_media(media: usize, coding: Coding) -> &'static str {
     }
 }
 
-/// The clip that a faulty camera shows instead of its own.
-pub const fn clip_of_fault(fault: Fault) -> Option<&'static str> {
-    match fault {
-        Fault::Black => Some("black"),
-        Fault::Frozen => Some("frozen"),
-        Fault::Blurred => Some("blurred"),
-        Fault::Covered => Some("covered"),
-        Fault::Moved => Some("moved"),
-        Fault::Noise => Some("noise"),
-        Fault::ColourCast => Some("colour-cast"),
-        Fault::TooDark => Some("too-dark"),
-        Fault::InfraredSwitch => Some("infrared"),
-        Fault::Snowfall => Some("snowfall"),
-        Fault::StillNight => Some("still-night"),
-        Fault::Refused
-        | Fault::Silent
-        | Fault::WrongPassword
-        | Fault::NotFound
-        | Fault::SessionLimit
-        | Fault::Stall
-        | Fault::NoKeyFrame
-        | Fault::Loss
-        | Fault::LowFrameRate
-        | Fault::SlowKeyFrames
-        | Fault::WrongClock => None,
-    }
-}
-
 /// Loads every clip from `folder`; encodes those that are not there yet. Takes seconds of CPU: not for async code.
 pub fn load(folder: &Path) -> Result<Vec<Clip>, MediaError> {
     gst::init().map_err(MediaError::Start)?;
@@ -235,6 +206,7 @@ fn access_units(coding: Coding, bytes: &[u8]) -> Vec<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::fault::Fault;
 
     #[test]
     fn access_units_begin_at_their_delimiters() {
@@ -251,6 +223,6 @@ mod tests {
         for media in 0..MEDIA + crate::simulate::fleet::MAIN_MEDIA {
             assert!(known(clip_of_media(media, crate::simulate::fleet::coding(media))));
         }
-        assert!(Fault::ALL.iter().filter_map(|fault| clip_of_fault(*fault)).all(known));
+        assert!(Fault::ALL.iter().filter_map(|fault| fault.clip()).all(known));
     }
 }

@@ -5,7 +5,6 @@
 use crate::simulate::dialogue::{self, Piece};
 use crate::simulate::fault::{Face, Fault, Faults};
 use crate::simulate::fleet::{Channel, Coding, Device, asks_for_user, coding};
-use crate::simulate::media::clip_of_fault;
 use crate::simulate::packet::{Distortion, Passage};
 use crate::simulate::studio::{clip_path, media_path};
 use std::io;
@@ -167,7 +166,7 @@ impl Relay {
         let asks = channel.is_some_and(|channel| asks_for_user(channel.media));
         let guarded = asks || fault == Some(Fault::WrongPassword);
         let address = if guarded { self.around.guarded } else { self.around.open };
-        let clip = fault.and_then(clip_of_fault);
+        let clip = fault.and_then(Fault::clip);
         let path = match (channel, clip) {
             (None, _) => NOWHERE.to_owned(),
             (Some(_), _) if fault == Some(Fault::NotFound) => NOWHERE.to_owned(),
@@ -302,7 +301,7 @@ impl Relay {
 /// Which media a fault leads to; a session ends when this changes, as a camera drops its viewers on a new encoding.
 fn route(fault: Option<Fault>) -> Option<Fault> {
     fault.filter(|fault| {
-        clip_of_fault(*fault).is_some()
+        fault.is_of_picture()
             || matches!(fault, Fault::Silent | Fault::NotFound | Fault::WrongPassword | Fault::Refused)
     })
 }
