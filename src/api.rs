@@ -43,6 +43,7 @@ mod view;
 mod word;
 
 pub use import::ImportSettings;
+pub use live::WORKER_PATIENCE;
 pub use serve::serve;
 pub use state::{ApiInputs, ApiState, PictureInputs};
 

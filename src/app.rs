@@ -2,6 +2,7 @@
 //!
 //! One file per command; the only floor that handles signals and prints to the terminal.
 
+mod alive;
 mod audit;
 mod backup;
 mod check_config;
@@ -16,12 +17,14 @@ mod migrate;
 mod open_files;
 mod openapi;
 mod probe;
+mod pulse;
 mod report;
 mod serve;
 mod service;
 mod signal;
 mod simulate;
 mod stopping;
+mod supervisor;
 mod task;
 mod token;
 mod verify_audit;
@@ -52,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Migrate(arg) => migrate::run(&arg),
         Command::Backup(args) => backup::run(&args),
+        Command::Alive(arg) => alive::run(&arg),
         Command::CheckConfig(arg) => check_config::run(&arg),
         Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),

@@ -431,7 +431,8 @@ pub enum LoadError {
 
 /// The value of an environment variable: the one place that looks at the environment.
 ///
-/// Read are `SHARPEYES_PASSWORD` (by `probe`) and `CREDENTIALS_DIRECTORY` (set by systemd), nothing else.
+/// Read are `SHARPEYES_PASSWORD` (by `probe`) and what systemd sets (`CREDENTIALS_DIRECTORY`, `NOTIFY_SOCKET`, `WATCHDOG_USEC`,
+/// `WATCHDOG_PID`), nothing else.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

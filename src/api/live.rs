@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// A worker whose last sign of life is this old stands still: each gives one every few seconds.
-const STALE: Duration = Duration::from_secs(30);
+pub const WORKER_PATIENCE: Duration = Duration::from_secs(30);
 /// A database that takes longer than this to answer a question about nothing does not answer.
 const PING: Duration = Duration::from_secs(1);
 
@@ -68,7 +68,7 @@ pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     let store_answers = matches!(timeout(PING, inputs.store.ping()).await, Ok(Ok(())));
     let writer_commits = inputs.writer.borrow().healthy;
     let snapshot = inputs.snapshot.borrow().clone();
-    let lives = |sign: Timestamp| inputs.clock.now().since(sign) < STALE;
+    let lives = |sign: Timestamp| inputs.clock.now().since(sign) < WORKER_PATIENCE;
     let missing = missing([
         (Missing::Store, store_answers),
         (Missing::Writer, writer_commits),

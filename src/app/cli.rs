@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Serve(ConfigArg),
     /// Simulated fleet and service together, on loopback (needs the `simulate` feature)
     Demo(DemoArgs),
+    /// Ask the running service whether it lives: exit code 0 when it does, 1 when it hangs or does not answer
+    Alive(ConfigArg),
     /// Read the settings and say everything that is wrong with them
     CheckConfig(ConfigArg),
     /// Bring the database schema to this version

@@ -4,6 +4,7 @@ use crate::app::cli::ConfigArg;
 use crate::app::service::{Service, Stopped};
 use crate::app::signal::StopSignals;
 use crate::app::stopping::LEAVE_THREADS;
+use crate::app::supervisor::Supervisor;
 use crate::app::{COULD_NOT_RUN, log, open_files, say};
 use crate::config::{self, Settings};
 use crate::telemetry;
@@ -39,20 +40,29 @@ pub(super) async fn serve(
     end: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<ExitCode> {
     let mut end = pin!(end);
+    let supervisor = Supervisor::of_environment()?;
     let open_files = open_files::raise()?;
+    supervisor.starting();
     let mut service = tokio::select! {
         biased;
-        ended = &mut end => return ended.map(|()| ExitCode::SUCCESS),
+        ended = &mut end => {
+            supervisor.stopping();
+            return ended.map(|()| ExitCode::SUCCESS);
+        }
         started = Service::start(settings, open_files) => started?,
     };
     say(&format!("sharpeyes listens on http://{}", service.address()));
+    supervisor.ready(service.address());
+    let signs = service.signs();
     let ended = tokio::select! {
         ended = end => ended.map(|()| ExitCode::SUCCESS),
         task = service.failed() => {
             telemetry::task_ended_early(task);
             Ok(ExitCode::from(COULD_NOT_RUN))
         }
+        never = supervisor.keep_alive(signs) => match never {},
     };
+    supervisor.stopping();
     match service.stop().await {
         Stopped::InTime => {}
         Stopped::Late(tasks) => telemetry::stopped_late(&tasks),

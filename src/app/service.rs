@@ -7,6 +7,7 @@ use crate::api::{self, ApiInputs, ApiState, ImportSettings, PictureInputs};
 use crate::app::database;
 use crate::app::demand::Demand;
 use crate::app::import::brands;
+use crate::app::pulse::Signs;
 use crate::app::stopping::{CLOSE_STORE, STOP_FACE, STOP_KEEPERS, STOP_TRACKER, STOP_WATCHERS};
 use crate::app::task::Group;
 use crate::clock::Clock;
@@ -82,6 +83,7 @@ pub(super) enum Stopped {
 #[derive(Debug)]
 pub(super) struct Service {
     address: SocketAddr,
+    signs: Signs,
     store: Store,
     face: Group,
     watchers: Group,
@@ -109,6 +111,11 @@ impl Service {
     /// The address that it listens on.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The signs of life of its workers.
+    pub(super) fn signs(&self) -> Signs {
+        self.signs.clone()
     }
 
     /// Waits until a task ends although it was not told to.
@@ -239,6 +246,10 @@ impl Followed {
             upkeep: watch::Sender::new(UpkeepStatus::default()),
         }
     }
+
+    fn signs(&self) -> Signs {
+        Signs::new(self.snapshot.subscribe(), self.scheduler.subscribe(), self.writer.subscribe())
+    }
 }
 
 impl Parts {
@@ -306,6 +317,7 @@ impl Parts {
         let (to_desk, incident_orders) = mpsc::channel(INCIDENT_ORDERS);
         let persons = Persons { orders: to_ingest.clone(), baselines, incidents: to_desk };
         let face = self.start_face(&followed, persons, &transports, listener);
+        let signs = followed.signs();
         let mut keepers = self.start_keepers(&followed, recorded);
         self.start_desk(&mut keepers, &followed, incident_orders, restored.incidents);
         let (store, learnt, kept) = (self.store.clone(), transports.clone(), restored.transports);
@@ -346,7 +358,8 @@ impl Parts {
         let mut tracker = Group::new();
         tracker.start("tracker", |cancel| tracker::run(inputs, outputs, cancel));
         let lease = start_lease(self.lease);
-        let mut service = Service { address, store: self.store, face, watchers, tracker, keepers, lease };
+        let mut service =
+            Service { address, signs, store: self.store, face, watchers, tracker, keepers, lease };
         service.watchers.start("reconciler", |cancel| reconciler.run(wanted, running, cancel));
         Ok(service)
     }

@@ -96,7 +96,9 @@ impl NoticeSettings {
 
     fn time(&self, at: Timestamp) -> String {
         match jiff::Timestamp::from_millisecond(at.as_millis()) {
-            Ok(instant) => instant.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Ok(instant) => {
+                instant.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+            }
             Err(_) => at.to_string(),
         }
     }

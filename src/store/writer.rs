@@ -32,6 +32,9 @@ const COMMIT_DEADLINE: Duration = Duration::from_secs(15);
 /// Longest time for everything that is left at the end, the commit that is under way included; `app` checks that it
 /// fits into the time from SIGTERM to exit.
 pub const LAST_FLUSH_DEADLINE: Duration = Duration::from_millis(2_250);
+/// The longest time between two tries, each of which is told: the longest heartbeat interval that the settings allow, longer than
+/// any delay after a refused batch, and then a commit that takes as long as it may.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(30).saturating_add(COMMIT_DEADLINE);
 /// First and longest delay after a refused batch.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 

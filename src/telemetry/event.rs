@@ -258,6 +258,20 @@ pub fn worker_alive(worker: Worker, at: Timestamp) {
     METRICS.heartbeat.with_label_values(&[worker.as_str()]).set(unix_seconds(at));
 }
 
+/// A worker gave no sign of life for so long that it is taken to hang.
+pub fn worker_stands_still(worker: Worker) {
+    let worker = worker.as_str();
+    tracing::error!(
+        worker,
+        "{worker} stands still: no beat is given to the watchdog, which restarts the service"
+    );
+}
+
+/// The one who started the service cannot be told how it is.
+pub fn supervisor_not_told(error: &(dyn Error + 'static)) {
+    tracing::warn!(error = %Chain(error), "the socket of NOTIFY_SOCKET takes no message: who started this service may end it");
+}
+
 /// The writer committed a batch.
 pub fn batch_committed(row_count: usize, took: Duration) {
     METRICS.commit_duration.observe(took.as_secs_f64());

@@ -18,6 +18,8 @@ mod rtsp;
 mod simulator;
 mod start;
 mod store;
+#[cfg(feature = "simulate")]
+mod supervised;
 mod support;
 #[cfg(feature = "simulate")]
 mod whole;
