@@ -272,6 +272,18 @@ impl Store {
         }
     }
 
+    /// The folder of an SQLite file; none of a database that is elsewhere or in memory.
+    pub fn folder(&self) -> Option<PathBuf> {
+        match &self.db {
+            Db::Lite(pool) => {
+                let options = pool.connect_options();
+                let folder = options.get_filename().parent().map(Path::to_owned);
+                folder.filter(|_folder| !is_in_memory(&options))
+            }
+            Db::Pg(_) => None,
+        }
+    }
+
     async fn open_lite(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(ACQUIRE_TIMEOUT);
         pool.connect_with(options).await.map(|pool| Self { db: Db::Lite(pool) }).map_err(StoreError::opening)

@@ -41,6 +41,7 @@ use crate::store::upkeep::{self, UpkeepStatus};
 use crate::store::writer::{self, WriterInputs};
 use crate::store::{KeptDiagnosis, Lease, OpenState, Record, Store, WriterStatus};
 use crate::telemetry;
+use crate::vital::{self, Vitals};
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -469,6 +470,8 @@ impl Parts {
         keepers.start("upkeep", |cancel| async move {
             upkeep::run(store, clock, calendar, &settings, status, cancel).await;
         });
+        let vitals = self.vitals();
+        keepers.start("vitals", |cancel| vital::run(vitals, cancel));
         keepers
     }
 
@@ -504,6 +507,16 @@ impl Parts {
         let channels = std::mem::take(&mut self.channels);
         let inputs = OutboxInputs { store: self.store.clone(), clock: self.clock.clone(), channels, bell };
         keepers.start("outbox", |cancel| outbox::run(inputs, cancel));
+    }
+
+    fn vitals(&self) -> Vitals {
+        let database = self.store.folder().map(|folder| ("database", folder));
+        let stills = (self.settings.picture.decoders > 0)
+            .then(|| ("stills", self.settings.picture.stills_folder.clone()));
+        Vitals::new(
+            database.into_iter().chain(stills).collect(),
+            self.settings.watch.authorities_file.clone(),
+        )
     }
 
     fn start_face(

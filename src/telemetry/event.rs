@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 /// A look at a point ended.
@@ -373,6 +374,32 @@ pub fn transition_refused(point: &str, at: Timestamp, since: Timestamp) {
 /// The size of the database was measured.
 pub fn database_measured(size_bytes: u64) {
     METRICS.database_size.set(i64::try_from(size_bytes).unwrap_or(i64::MAX));
+}
+
+/// The disk of a folder was measured.
+pub fn disk_measured(word: &'static str, free_bytes: u64) {
+    METRICS.disk_free.with_label_values(&[word]).set(i64::try_from(free_bytes).unwrap_or(i64::MAX));
+}
+
+/// The disk of a folder could not be measured; what was measured last stays.
+pub fn disk_unmeasured(word: &'static str, folder: &Path, error: &(dyn Error + 'static)) {
+    tracing::warn!(disk = word, folder = %folder.display(), error = %Chain(error), "the disk of {word} cannot be measured");
+}
+
+/// A certificate that we were given was read.
+pub fn certificate_measured(subject: &str, not_after: Timestamp) {
+    METRICS.certificate_not_after.with_label_values(&[subject]).set(unix_seconds(not_after));
+}
+
+/// A certificate is no longer among those that we were given.
+pub fn certificate_gone(subject: &str) {
+    // Nobody else removes one.
+    let _was_there = METRICS.certificate_not_after.remove_label_values(&[subject]).is_ok();
+}
+
+/// The certificates that we were given cannot be read; those that were read last stay.
+pub fn certificates_unreadable(error: &(dyn Error + 'static)) {
+    tracing::error!(error = %Chain(error), "the end of certificates is not known: streams over TLS may fail, too");
 }
 
 /// The system clock was compared with ours, which runs on the monotonic one.

@@ -67,6 +67,8 @@ pub struct Metrics {
     pub(super) refused_records: IntCounterVec,
     pub(super) transitions_refused: IntCounter,
     pub(super) database_size: IntGauge,
+    pub(super) disk_free: IntGaugeVec,
+    pub(super) certificate_not_after: GaugeVec,
     pub(super) clock_offset: Gauge,
     pub(super) render_seconds: Gauge,
     pub(super) exposed_series: IntGauge,
@@ -220,6 +222,16 @@ impl Metrics {
                 "Changes of condition that lie before the open interval of their point and were not kept.",
             ),
             database_size: int_gauge("db_size_bytes", "Size of the database."),
+            disk_free: int_gauge_vec(
+                "disk_free_bytes",
+                "Bytes that the service may still write where it keeps these things.",
+                &["path"],
+            ),
+            certificate_not_after: gauge_vec(
+                "certificate_not_after_timestamp_seconds",
+                "End of the validity of a certificate that the service was given.",
+                &["subject"],
+            ),
             clock_offset: gauge(
                 "clock_offset_seconds",
                 "System clock minus the time that had passed on the monotonic clock, at the last comparison.",
@@ -263,7 +275,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 46] = [
+        let collectors: [Box<dyn Collector>; 48] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -300,6 +312,8 @@ impl Metrics {
             Box::new(self.refused_records.clone()),
             Box::new(self.transitions_refused.clone()),
             Box::new(self.database_size.clone()),
+            Box::new(self.disk_free.clone()),
+            Box::new(self.certificate_not_after.clone()),
             Box::new(self.clock_offset.clone()),
             Box::new(self.render_seconds.clone()),
             Box::new(self.exposed_series.clone()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["child", "clock", "config", "reach", "telemetry"],
-    &["store", "probe", "ingest", "picture", "notify", "simulate"],
+    &["store", "probe", "ingest", "picture", "notify", "simulate", "vital"],
     &["inventory", "health"],
     &["coverage", "incident"],
     &["api"],

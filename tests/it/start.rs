@@ -2,7 +2,7 @@
 
 use crate::support::postgres::{Server, new_database};
 use crate::support::process::{Process, eventually, free_port};
-use crate::support::service::{Service, sharpeyes};
+use crate::support::service::{Service, agent, sharpeyes};
 use sharpeyes::store::Store;
 use sqlx::Connection;
 use std::path::Path;
@@ -143,4 +143,35 @@ fn pictures_are_looked_at_unless_they_are_turned_off() {
     };
     check(0);
     check(2);
+}
+
+#[test]
+fn disks_and_the_end_of_certificates_are_measured_from_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, key) = (folder.path().join("authority.pem"), folder.path().join("authority.key"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8"]);
+    openssl.args(["-days", "30", "-subj", "/CN=集贤县"]).arg("-keyout").arg(key).arg("-out").arg(&authority);
+    let made = openssl.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let settings = format!(
+        "{}[watch]\nauthorities_file = \"{}\"\n[picture]\ndecoders = 1\nstills_folder = \"{}\"\n",
+        settings(folder.path(), &format!("sqlite:{}", folder.path().join("sharpeyes.db").display())),
+        authority.display(),
+        folder.path().join("stills").display()
+    );
+    let service = Service::start(folder.path(), &settings);
+    let value = |series: &str| {
+        eventually(PATIENCE, series, || {
+            let answer = agent().get(service.url("/metrics")).call().unwrap().into_body().read_to_string();
+            let line = answer.unwrap().lines().find_map(|line| Some(line.strip_prefix(series)?.to_owned()));
+            line.map(|value| value.trim().parse::<f64>().unwrap())
+        })
+    };
+    assert!(value("sharpeyes_disk_free_bytes{path=\"database\"}") > 0.0);
+    assert!(value("sharpeyes_disk_free_bytes{path=\"stills\"}") > 0.0);
+    let end = value("sharpeyes_certificate_not_after_timestamp_seconds{subject=\"CN=集贤县\"}");
+    let left_days =
+        (end / 86_400.0) - f64::from(i32::try_from(jiff::Timestamp::now().as_second() / 86_400).unwrap());
+    assert!((29.0..=32.0).contains(&left_days), "{left_days}");
 }

@@ -5,6 +5,7 @@ use sharpeyes::config::{PerPoint, Settings};
 use sharpeyes::domain::{Cause, Condition};
 use sharpeyes::health::snapshot::{LivePoint, Snapshot};
 use sharpeyes::telemetry;
+use sharpeyes::vital::Vitals;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -119,6 +120,8 @@ async fn an_answer_is_kept_for_a_moment_and_served_to_both_kinds_of_readers() {
 async fn every_family_is_documented_and_every_documented_family_exists() {
     // Channels have series from when they are opened; this service has none.
     telemetry::channel_opened("documented");
+    let authorities = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ingest/pull/nobody.pem");
+    Vitals::new(vec![("database", "/".into())], Some(authorities.into())).measure();
     let service = Service::start_with(full()).await;
     let text = scrape(&service).await;
     let exposed: Vec<_> = text
