@@ -11,7 +11,7 @@ gstreamer1.0-libav glib-networking"
 # RTSP servers, clients, databases and receivers of notifications that were written by others, for the acceptance tests.
 test="$run gstreamer1.0-x python3 python3-venv python3-gi gir1.2-gst-rtsp-server-1.0 vlc-bin vlc-plugin-base \
 rtsp-server-perl ffmpeg openssl postgresql-15 prometheus prometheus-alertmanager \
-python3-aiosmtpd rsyslog webhook"
+python3-aiosmtpd rsyslog webhook curl"
 bench="$test gstreamer1.0-tools"
 
 case "${1:-}" in

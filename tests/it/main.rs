@@ -7,6 +7,8 @@ mod backup;
 mod broken_config;
 mod coverage;
 mod floors;
+#[cfg(feature = "simulate")]
+mod guide;
 mod health;
 mod import;
 #[cfg(feature = "simulate")]

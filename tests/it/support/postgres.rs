@@ -185,6 +185,11 @@ impl Server {
         self.url(&name)
     }
 
+    /// The host and port that it listens on.
+    pub(crate) fn address(&self) -> (String, u16) {
+        (Ipv4Addr::LOCALHOST.to_string(), self.port)
+    }
+
     fn url(&self, database: &str) -> String {
         format!("postgres://sharpeyes@127.0.0.1:{}/{database}", self.port)
     }
