@@ -1,8 +1,9 @@
 # sharpeyes: `make run` shows it, `make test` proves it. `make help` lists the rest.
 CARGO ?= cargo
-BINARY := target/release/sharpeyes
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET)/release/sharpeyes
 
-.PHONY: help run build test check test-rust test-api bench soak soak-udp
+.PHONY: help run build deb test check test-rust test-api test-deb bench soak soak-udp
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | column -t -s '|'
@@ -16,7 +17,10 @@ build: ## the service alone, without the simulator: target/release/sharpeyes
 	@deploy/packages.sh build
 	$(CARGO) build --locked --release
 
-test: check test-rust test-api ## everything that must hold; installs what it needs
+deb: build ## the Debian package: target/debian/sharpeyes_VERSION_ARCHITECTURE.deb
+	deploy/debian/build.sh $(BINARY) $(TARGET)/debian
+
+test: check test-rust test-api test-deb ## everything that must hold; installs what it needs
 
 check: ## formatting, lints and documentation, all warnings refused
 	@deploy/packages.sh build
@@ -33,6 +37,11 @@ test-rust: ## unit and integration tests, with real databases and RTSP servers t
 test-api: ## every operation of the served API under schemathesis, which it installs under target/
 	@deploy/packages.sh test
 	tests/schemathesis.sh
+
+test-deb: ## the Debian package, made from the debug binary; as root it is installed and purged in a copy of this system
+	@deploy/packages.sh test
+	$(CARGO) build --locked --all-features
+	tests/deb.sh $(TARGET)/debug/sharpeyes
 
 CAMERAS ?= 25
 bench: ## what the whole service costs, beside ffmpeg and others, and which faults of pictures it finds; CAMERAS=500 measures 1080p in full
