@@ -29,6 +29,11 @@ fn an_empty_file_is_right() {
     check("", &[]);
 }
 
+#[test]
+fn the_example_of_a_city_is_right() {
+    check(include_str!("../../deploy/example-city/sharpeyes.toml"), &[]);
+}
+
 /// One fault each: the file and what is said about it.
 const BROKEN: &[(&str, &str)] = &[
     (
