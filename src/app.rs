@@ -19,6 +19,7 @@ mod openapi;
 mod probe;
 mod pulse;
 mod report;
+mod rules;
 mod serve;
 mod service;
 mod signal;
@@ -59,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(arg) => check_config::run(&arg),
         Command::Probe(args) => probe::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Decode => Ok(crate::picture::child::run()),
         Command::Pull => {

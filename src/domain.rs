@@ -8,6 +8,7 @@ pub mod access;
 pub mod answer;
 pub mod bits;
 pub mod budget;
+pub mod burn;
 pub mod calendar;
 pub mod cause;
 pub mod code;

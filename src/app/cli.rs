@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// The four-target figures of one month
     Report(ReportArgs),
+    /// Print the Prometheus rules that watch the targets of the report
+    Rules(RulesArgs),
     /// RTSP fleet simulator with faults (needs the `simulate` feature)
     Simulate(SimulateArgs),
     /// Decode key frames from standard input, confined; started by the service itself
@@ -162,6 +164,13 @@ pub(crate) struct ReportArgs {
     /// Compute a frozen month anew; other figures than before are a new revision
     #[arg(long)]
     pub(crate) reissue: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    /// Targets file, as `report.targets_file` names it; the built-in targets when left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) targets: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

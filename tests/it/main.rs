@@ -14,6 +14,7 @@ mod import;
 #[cfg(feature = "simulate")]
 mod notify;
 mod picture;
+mod prometheus;
 mod report;
 mod rtsp;
 #[cfg(feature = "simulate")]
