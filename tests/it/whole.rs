@@ -4,6 +4,7 @@
 
 mod demo;
 mod picture;
+mod prometheus;
 
 use crate::support::process::{Process, eventually};
 use crate::support::service::{Service, sharpeyes};
@@ -37,6 +38,13 @@ impl Fleet {
     }
 
     fn start_with(port: u16, arguments: &[&str]) -> Self {
+        let fleet = Self::launch(port, arguments);
+        fleet.import();
+        fleet
+    }
+
+    /// The fleet alone; its inventory is in a folder and nowhere else.
+    fn launch(port: u16, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clips = concat!(env!("CARGO_TARGET_TMPDIR"), "/clips");
         let mut simulator = Process::start(
@@ -48,9 +56,7 @@ impl Fleet {
                 .args(arguments),
         );
         simulator.wait_for_line("ready", Duration::from_secs(600));
-        let fleet = Self { _simulator: simulator, folder };
-        fleet.import();
-        fleet
+        Self { _simulator: simulator, folder }
     }
 
     fn path(&self) -> &Path {

@@ -20,7 +20,13 @@ impl Service {
     /// Starts `sharpeyes serve` with `settings` (TOML, `@LISTEN@` where the address goes), on a free port.
     #[track_caller]
     pub(crate) fn start(folder: &Path, settings: &str) -> Self {
-        let (mut command, port) = Self::command(folder, settings);
+        Self::start_at(folder, settings, free_port())
+    }
+
+    /// The same on a port that others know already.
+    #[track_caller]
+    pub(crate) fn start_at(folder: &Path, settings: &str, port: u16) -> Self {
+        let mut command = Self::command_at(folder, settings, port);
         let mut process = Process::start(&mut command);
         process.wait_for_line("sharpeyes listens on", START);
         Self { process, port }
@@ -29,11 +35,15 @@ impl Service {
     /// The command that [`Service::start`] runs, and its port.
     pub(crate) fn command(folder: &Path, settings: &str) -> (Command, u16) {
         let port = free_port();
+        (Self::command_at(folder, settings, port), port)
+    }
+
+    fn command_at(folder: &Path, settings: &str, port: u16) -> Command {
         let file = folder.join("sharpeyes.toml");
         std::fs::write(&file, settings.replace("@LISTEN@", &format!("127.0.0.1:{port}"))).unwrap();
         let mut command = sharpeyes();
         command.arg("serve").arg("--config").arg(&file);
-        (command, port)
+        command
     }
 
     /// The address of a path.
