@@ -115,6 +115,7 @@ fn inputs(
         pictures: PictureInputs::idle(Shelf::new("stills".into())),
         orders: mpsc::channel(1).0,
         incidents: mpsc::channel(1).0,
+        questions: mpsc::channel(1).0,
         holds: Holds::default(),
         transports: Transports::default(),
         writer: watch::channel(Default::default()).1,

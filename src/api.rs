@@ -28,6 +28,7 @@ mod page;
 mod picture;
 mod place;
 mod point;
+mod probe;
 mod problem;
 mod prose;
 mod sd;
@@ -116,6 +117,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(sd::prometheus))
         .routes(routes!(event::stream))
         .routes(routes!(metrics::scrape))
+        .routes(routes!(probe::probe))
         .routes(routes!(system::system))
         .routes(routes!(live::healthz))
         .routes(routes!(live::readyz))

@@ -97,6 +97,7 @@ pub(crate) async fn ask(store: Store, inventory: Arc<Inventory>, snapshot: Snaps
         pictures: PictureInputs::idle(Shelf::new("stills".into())),
         orders,
         incidents: mpsc::channel(1).0,
+        questions: mpsc::channel(1).0,
         coverage,
         imports: ImportSettings {
             key_file: "camera.key".into(),

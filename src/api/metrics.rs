@@ -36,7 +36,7 @@ const KEPT: Duration = Duration::from_secs(5);
 /// Bytes of a streamed chunk.
 const CHUNK: usize = 64 * 1024;
 /// The Prometheus text format.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The answer that was rendered last; its lock is what makes renders go one at a time.
 #[derive(Debug, Default)]

@@ -68,6 +68,9 @@ pub(crate) enum ApiError {
     /// The body's type is not what the path takes.
     #[error("the body must be {0}")]
     MediaType(&'static str),
+    /// What is asked for takes from a device that has no more to give now.
+    #[error("{0}")]
+    TooMany(String),
     /// A queue is full.
     #[error("the service is busy; try again")]
     Busy,
@@ -103,6 +106,7 @@ impl ApiError {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed_out"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
@@ -226,6 +230,12 @@ problems! {
     /// ..of an operation whose request can contradict itself or the records.
     ContradictionProblem:
         Unprocessable 422 "Readable, but it contradicts itself or the records",
+}
+
+problems! {
+    /// ..of an operation that uses a device.
+    TooManyProblem:
+        TooMany 429 "The device has no more to give now; ask again later",
 }
 
 problems! {

@@ -18,7 +18,7 @@ use crate::health::examiner::task::BaselineOrder;
 use crate::health::snapshot::Snapshot;
 use crate::incident::IncidentOrder;
 use crate::ingest::credential::Holds;
-use crate::ingest::{SchedulerStatus, Transports};
+use crate::ingest::{Question, SchedulerStatus, Transports};
 use crate::picture::{PoolStatus, Shelf};
 use crate::store::audit::AuditNote;
 use crate::store::upkeep::UpkeepStatus;
@@ -49,6 +49,8 @@ pub struct ApiInputs {
     pub orders: mpsc::Sender<Order>,
     /// What people do to incidents. When it is full the caller is told to try again.
     pub incidents: mpsc::Sender<IncidentOrder>,
+    /// Looks that somebody waits for. When it is full the caller is told to try again.
+    pub questions: mpsc::Sender<Question>,
     /// What the figures are computed from.
     pub coverage: CoverageContext,
     /// What an import over HTTP needs.

@@ -30,6 +30,7 @@ use crate::health::snapshot::Snapshot;
 use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
 use crate::incident::outbox::{self, OutboxInputs};
 use crate::incident::{self, DeskInputs, IncidentOrder, NoticeSettings};
+use crate::ingest::{Holds, Puller, Question, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::ingest::{Holds, Puller, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
@@ -58,6 +59,8 @@ const FINDINGS: usize = 4_096;
 const RECORDS: usize = 4_096;
 /// Orders to a watcher; the tracker leaves wishes out and keeps facts when it is full.
 const ORDERS: usize = 1_024;
+/// Looks that somebody waits for; a caller is told to try again when it is full.
+const QUESTIONS: usize = 64;
 /// Key frames between the sessions and the decoders; one that finds no room is given up and counted.
 const CANDIDATES: usize = 256;
 /// Pictures between the decoders and the examiner; decoding waits when it is full. Each has some 140 kB.
@@ -214,6 +217,8 @@ fn start_lease(lease: Lease) -> Group {
 struct Persons {
     /// To the scheduler.
     orders: mpsc::Sender<Order>,
+    /// To the scheduler, with an answer.
+    questions: mpsc::Sender<Question>,
     /// To the examiner.
     baselines: mpsc::Sender<BaselineOrder>,
     /// To the incident desk.
@@ -312,11 +317,13 @@ impl Parts {
         let (findings, found) = mpsc::channel(FINDINGS);
         let (records, recorded) = mpsc::channel(RECORDS);
         let (to_ingest, ingest_orders) = mpsc::channel(ORDERS);
+        let (to_answer, questions) = mpsc::channel(QUESTIONS);
         let (to_links, link_orders) = mpsc::channel(ORDERS);
         let (baselines, baseline_orders) = mpsc::channel(BASELINE_ORDERS);
         let transports = Transports::remembering(&restored.transports);
         let (to_desk, incident_orders) = mpsc::channel(INCIDENT_ORDERS);
-        let persons = Persons { orders: to_ingest.clone(), baselines, incidents: to_desk };
+        let persons =
+            Persons { orders: to_ingest.clone(), questions: to_answer, baselines, incidents: to_desk };
         let face = self.start_face(&followed, persons, &transports, listener);
         let signs = followed.signs();
         let mut keepers = self.start_keepers(&followed, recorded);
@@ -331,6 +338,7 @@ impl Parts {
         let inputs = SchedulerInputs {
             targets: running.targets.subscribe(),
             orders: ingest_orders,
+            questions,
             settings: self.settings.watch.clone(),
             health: self.settings.health.clone(),
             clock: self.clock.clone(),
@@ -539,6 +547,7 @@ impl Parts {
                 decoding: followed.decoding.subscribe(),
             },
             orders: persons.orders,
+            questions: persons.questions,
             incidents: persons.incidents,
             coverage: CoverageContext {
                 store: self.store.clone(),

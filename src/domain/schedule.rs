@@ -14,7 +14,7 @@ mod entry;
 mod pace;
 mod queue;
 
-use crate::domain::budget::{Budgets, LinkLimit, Resource};
+use crate::domain::budget::{Budgets, Grant, LinkLimit, Resource};
 use crate::domain::{LinkCode, Look, PointCode, Timestamp};
 use canary::Canaries;
 pub use entry::{Ended, Plan, Rules};
@@ -185,6 +185,18 @@ impl Schedule {
         } else {
             self.make_due(point, due);
         }
+    }
+
+    /// Takes what a look outside the schedule uses, if its host and links have that much left.
+    pub fn take_aside(&mut self, point: PointCode, now: Timestamp) -> Option<Grant> {
+        let claim = self.entries.get(&point)?.claim(Look::Manual);
+        self.budgets.take(&claim, now).ok()
+    }
+
+    /// Gives back what a look had.
+    pub fn give_back(&mut self, grant: Grant) {
+        self.queues.free(&grant);
+        self.budgets.give_back(grant);
     }
 
     /// Notes a measured bit rate; the next look claims that much.

@@ -2,12 +2,13 @@
 
 use crate::clock::Clock;
 use crate::config::{Health, Watch};
-use crate::domain::budget::{Budgets, HostName, LinkLimit, Resource};
+use crate::domain::budget::{Budgets, Grant, HostName, LinkLimit, Resource};
 use crate::domain::schedule::{Ended, Pace, Plan, Rules, Schedule, Start, spread};
 use crate::domain::{
     Cause, Finding, LinkCode, Look, Observation, Order, Outcome, PointCode, StageTimes, Timestamp,
 };
 use crate::ingest::look::host_name;
+use crate::ingest::question::{self, Asked, Question, Refused};
 use crate::ingest::visit::{self, Context, LookEnd};
 use crate::ingest::{Holds, LinkBudget, Puller, Tap, Target, TargetSet, Transports};
 use crate::telemetry::{self, SkipReason, Worker};
@@ -26,6 +27,8 @@ pub struct SchedulerInputs {
     pub targets: watch::Receiver<Arc<TargetSet>>,
     /// What the health tracker asks for.
     pub orders: mpsc::Receiver<Order>,
+    /// Looks that somebody waits for. Bounded; when it is full he is told to try again.
+    pub questions: mpsc::Receiver<Question>,
     /// `[watch]`
     pub settings: Watch,
     /// `[health]`, for how many looks confirm a failure or a recovery.
@@ -86,6 +89,7 @@ pub async fn run(
 struct Scheduler {
     targets: watch::Receiver<Arc<TargetSet>>,
     orders: mpsc::Receiver<Order>,
+    questions: mpsc::Receiver<Question>,
     status: watch::Sender<SchedulerStatus>,
     cancel: CancellationToken,
     context: Arc<Context>,
@@ -94,6 +98,8 @@ struct Scheduler {
     pace: Pace,
     /// The looks under way; each ends by itself, by its deadlines or its token.
     looks: JoinSet<LookEnd>,
+    /// The looks outside the schedule.
+    asked: Asked,
     /// How to end the look at a point.
     tokens: BTreeMap<PointCode, Running>,
     ids: HashMap<task::Id, PointCode>,
@@ -116,8 +122,18 @@ impl Scheduler {
         status: watch::Sender<SchedulerStatus>,
         cancel: CancellationToken,
     ) -> Self {
-        let SchedulerInputs { targets, orders, settings, health, clock, holds, tap, transports, puller } =
-            inputs;
+        let SchedulerInputs {
+            targets,
+            orders,
+            questions,
+            settings,
+            health,
+            clock,
+            holds,
+            tap,
+            transports,
+            puller,
+        } = inputs;
         let limit = LinkLimit { kbps: settings.link_budget_kbps, sessions: settings.link_budget_sessions };
         let budgets = Budgets::new(limit, settings.sessions_per_host);
         let began = (Instant::now(), clock.now());
@@ -138,10 +154,12 @@ impl Scheduler {
             }),
             targets,
             orders,
+            questions,
             status,
             cancel,
             known: Arc::default(),
             looks: JoinSet::new(),
+            asked: Asked::default(),
             tokens: BTreeMap::new(),
             ids: HashMap::new(),
             kept_count: 0,
@@ -162,7 +180,9 @@ impl Scheduler {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(joined) = self.looks.join_next_with_id() => self.take_end(joined),
+                Some(joined) = self.asked.ended() => self.take_back(joined),
                 Some(order) = self.orders.recv() => self.obey(order),
+                Some(question) = self.questions.recv() => self.take_question(question),
                 Ok(()) = self.targets.changed() => self.reload(),
                 _ = tick.tick() => self.tick(),
                 () = tokio::time::sleep_until(wake) => {}
@@ -197,7 +217,8 @@ impl Scheduler {
     }
 
     fn has_room(&self) -> bool {
-        self.looks.len().saturating_sub(self.kept_count) < self.context.settings.concurrent_looks
+        let looks = self.looks.len().saturating_sub(self.kept_count).saturating_add(self.asked.len());
+        looks < self.context.settings.concurrent_looks
     }
 
     fn start(&mut self, start: Start) {
@@ -232,6 +253,47 @@ impl Scheduler {
         let ended = end.map_or(Ended::Failed { frames_for: Duration::ZERO }, |end| end.ended);
         let now = self.now();
         self.schedule.finished(point, ended, now, rand::random());
+    }
+
+    /// Looks at a point for somebody, if there is room, or says why not.
+    fn take_question(&mut self, question: Question) {
+        let token = self.cancel.child_token();
+        match self.admit(question.point) {
+            Ok((target, host, grant)) => {
+                let look = visit::aside(Arc::clone(&self.context), target, token.clone());
+                self.asked.start(host, grant, Instant::now(), question::answer(question, look, token));
+            }
+            Err(refused) => {
+                let _nobody_waits = question.answer.send(Err(refused));
+            }
+        }
+    }
+
+    fn admit(&mut self, point: PointCode) -> Result<(Arc<Target>, HostName, Grant), Refused> {
+        let target = self.known.targets.get(&point).map(Arc::clone).ok_or(Refused::NotWatched)?;
+        let host = target.stream.as_ref().map(host_name).ok_or(Refused::NotWatched)?;
+        self.asked.admit(&host, Instant::now())?;
+        let passed = self.began.0.elapsed();
+        if !self.has_room() || self.pace.wait(passed).is_some() {
+            return Err(Refused::NoRoom);
+        }
+        let grant = self.schedule.take_aside(point, self.now()).ok_or(Refused::NoRoom)?;
+        self.pace.take(passed);
+        Ok((target, host, grant))
+    }
+
+    /// Takes back what a look outside the schedule had.
+    fn take_back(&mut self, joined: Result<(task::Id, ()), JoinError>) {
+        let id = joined.map_or_else(
+            |error| {
+                telemetry::task_failed("look", &error);
+                error.id()
+            },
+            |(id, ())| id,
+        );
+        if let Some(grant) = self.asked.take_grant(id) {
+            self.schedule.give_back(grant);
+        }
     }
 
     fn obey(&mut self, order: Order) {
@@ -358,6 +420,9 @@ impl Scheduler {
             if let Err(error) = joined {
                 telemetry::task_failed("look", &error);
             }
+        }
+        while let Ok(Some(joined)) = timeout_at(deadline, self.asked.ended()).await {
+            self.take_back(joined);
         }
         self.context.hosts.await_teardowns(deadline).await;
     }

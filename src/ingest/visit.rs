@@ -71,6 +71,21 @@ pub(super) async fn run(
     LookEnd { ended, kbps }
 }
 
+/// Looks at a point for somebody who waits. Nothing is reported, learnt or judged; but a password that is refused is held,
+/// so that asking again does not lock the account.
+pub(super) async fn aside(
+    context: Arc<Context>,
+    target: Arc<Target>,
+    cancel: CancellationToken,
+) -> Observation {
+    let visit = Visit { context, target, look: Look::Manual, cancel };
+    let sight = match visit.aside().await {
+        Ok(sight) => sight,
+        Err(cause) => visit.not_looked(cause),
+    };
+    visit.observed(sight)
+}
+
 /// What a kept session leaves behind.
 struct Kept {
     /// When the present window began.
@@ -114,18 +129,7 @@ impl Visit {
         }
         let mut ways = self.ways();
         let way = if self.look == Look::Light { ways.settled() } else { ways.first() };
-        let mut door = Door {
-            stream,
-            credential: self.target.credential.as_deref(),
-            host: &host,
-            deadlines: &self.context.settings.deadlines,
-            holds: &self.context.holds,
-            logins: if self.look == Look::Main { Logins::Once } else { Logins::Twice },
-            transport: way_to(stream, way),
-            trust: &self.target.trust,
-            puller: self.context.puller.as_ref(),
-            tap: self.tap(),
-        };
+        let mut door = Door { tap: self.tap(), ..self.door(stream, &host, way) };
         match self.look {
             Look::Light => self.light(&mut door, &mut ways).await,
             Look::Patrol | Look::Manual => {
@@ -133,6 +137,45 @@ impl Visit {
             }
             Look::Main => self.patrol(&mut door, &mut ways, MAIN_WINDOW).await,
             Look::Continuous => self.continuous(&mut door, &mut ways).await,
+        }
+    }
+
+    /// One look that nobody but the asker learns of.
+    async fn aside(&self) -> Result<Sight, Cause> {
+        let stream = self.stream().ok_or(Cause::NotWatchable)?;
+        let name = host_name(stream);
+        let host = self.context.hosts.host(&name);
+        host.await_quiet().await.map_err(|_wait| Cause::Backlog)?;
+        if self.held_for(&name).is_some() {
+            return Err(Cause::CredentialHold);
+        }
+        let (mut ways, began) = (self.ways(), Instant::now());
+        let mut door = self.door(stream, &host, ways.first());
+        let window = self.context.settings.patrol_window;
+        let sight = sight_by(&mut door, &mut ways, window, &self.context.clock, &self.cancel).await;
+        let mut sight = self.void_if_stalled(sight, began);
+        if let Outcome::Failed(failure) = &mut sight.outcome {
+            self.blame_password(failure, began, &host);
+            if failure.cause == Cause::WrongCredential {
+                self.hold_credential(&host);
+            }
+        }
+        Ok(sight)
+    }
+
+    /// The way in, by which no picture is taken out.
+    fn door<'a>(&'a self, stream: &'a StreamUrl, host: &'a Arc<Host>, way: Transport) -> Door<'a> {
+        Door {
+            stream,
+            credential: self.target.credential.as_deref(),
+            host,
+            deadlines: &self.context.settings.deadlines,
+            holds: &self.context.holds,
+            logins: if self.look == Look::Main { Logins::Once } else { Logins::Twice },
+            transport: way_to(stream, way),
+            trust: &self.target.trust,
+            puller: self.context.puller.as_ref(),
+            tap: None,
         }
     }
 
@@ -371,14 +414,26 @@ impl Visit {
     }
 
     async fn report_not_looked(&self, cause: Cause) {
+        self.report(self.not_looked(cause)).await;
+    }
+
+    fn not_looked(&self, cause: Cause) -> Sight {
         let now = self.context.clock.now();
         let outcome = Outcome::NotLooked(cause);
         let stages = StageTimes::default();
         let transport = Transport::Plain;
-        self.report(Sight { started: now, ended: now, stages, outcome, transport, note: None }).await;
+        Sight { started: now, ended: now, stages, outcome, transport, note: None }
     }
 
     async fn report(&self, sight: Sight) {
+        let observation = self.observed(sight);
+        if self.context.findings.send(Finding::Look(Box::new(observation))).await.is_err() {
+            tracing::debug!(point.id = %self.target.point, "the tracker is gone; a look at {} is dropped", self.target.point);
+        }
+    }
+
+    /// What was seen, counted.
+    fn observed(&self, sight: Sight) -> Observation {
         let Sight { started, ended, stages, outcome, .. } = sight;
         let observation =
             Observation { point: self.target.point, started, ended, look: self.look, stages, outcome };
@@ -390,9 +445,7 @@ impl Visit {
                 telemetry::look_finished(&observation)
             }
         }
-        if self.context.findings.send(Finding::Look(Box::new(observation))).await.is_err() {
-            tracing::debug!(point.id = %self.target.point, "the tracker is gone; a look at {} is dropped", self.target.point);
-        }
+        observation
     }
 }
 

@@ -14,4 +14,5 @@ mod incident;
 mod list;
 mod metrics;
 mod picture;
+mod probe;
 mod service;

@@ -21,7 +21,7 @@ use sharpeyes::domain::{
 use sharpeyes::health::snapshot::{LinkStatus, LiveLink, LivePoint, RootCause, Snapshot};
 use sharpeyes::incident::{self, DeskInputs, IncidentOrder, NoticeSettings};
 use sharpeyes::ingest::credential::Holds;
-use sharpeyes::ingest::{SchedulerStatus, Transports};
+use sharpeyes::ingest::{Question, SchedulerStatus, Transports};
 use sharpeyes::inventory::brand::Brands;
 use sharpeyes::picture::Shelf;
 use sharpeyes::store::token::{Token, TokenHash};
@@ -53,6 +53,7 @@ pub(super) struct Service {
     pub(super) store: Store,
     pub(super) changes: broadcast::Sender<Arc<Transition>>,
     pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) questions: mpsc::Receiver<Question>,
     pub(super) exclusions: watch::Receiver<Arc<Vec<Exclusion>>>,
     pub(super) snapshot: watch::Sender<Arc<Snapshot>>,
     pub(super) inventory: watch::Sender<Arc<Inventory>>,
@@ -112,6 +113,7 @@ impl Service {
         let (scheduler, scheduler_seen) = watch::channel(looking);
         let (upkeep, upkeep_seen) = watch::channel(UpkeepStatus::default());
         let (orders, orders_seen) = mpsc::channel(4);
+        let (questions, questions_seen) = mpsc::channel(4);
         let changes = broadcast::Sender::new(1_024);
         let clock = Clock::manual(TAKEN);
         let coverage = coverage(&store, &clock, &inventory_seen, &settings);
@@ -129,6 +131,7 @@ impl Service {
             pictures: PictureInputs::idle(shelf.clone()),
             orders,
             incidents,
+            questions,
             writer: writer_seen,
             scheduler: scheduler_seen,
             upkeep: upkeep_seen,
@@ -140,17 +143,14 @@ impl Service {
             settings: Arc::new(settings),
         });
         let cancel = CancellationToken::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(api::run(state.clone(), cancel.clone()));
-        tasks.spawn(api::serve(listener, state, cancel.clone()));
+        let (address, mut tasks) = serve(state, &cancel).await;
         tasks.spawn(incident::run(desk, cancel.clone()));
         Self {
             address,
             store,
             changes,
             orders: orders_seen,
+            questions: questions_seen,
             exclusions: exclusions_seen,
             snapshot,
             inventory,
@@ -195,11 +195,7 @@ impl Service {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let mut stream = self.send(method, path, token, headers, body).await;
-        let mut bytes = Vec::new();
-        let read = stream.read_to_end(&mut bytes);
-        tokio::time::timeout(Duration::from_secs(30), read).await.unwrap().unwrap();
-        parse(&bytes)
+        read(&mut self.send(method, path, token, headers, body).await).await
     }
 
     /// Sends a request and leaves the answer to the caller.
@@ -252,12 +248,30 @@ async fn desk(
     }
 }
 
+/// Serves on a free port of the loopback address.
+async fn serve(state: ApiState, cancel: &CancellationToken) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(api::run(state.clone(), cancel.clone()));
+    tasks.spawn(api::serve(listener, state, cancel.clone()));
+    (address, tasks)
+}
+
 fn import_settings(folder: &Path) -> ImportSettings {
     ImportSettings {
         key_file: folder.join("camera.key"),
         brands: Brands::built_in().unwrap(),
         zone: TimeZone::UTC,
     }
+}
+
+/// Reads an answer to its end.
+pub(super) async fn read(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    tokio::time::timeout(Duration::from_secs(30), read).await.unwrap().unwrap();
+    parse(&bytes)
 }
 
 fn parse(bytes: &[u8]) -> Answer {

@@ -13,13 +13,13 @@ use sharpeyes::domain::{
     WatchMode,
 };
 use sharpeyes::ingest::{
-    Credential, Hold, Holds, LinkBudget, Puller, SchedulerInputs, SchedulerStatus, Tap, Target, TargetSet,
-    Transports,
+    Credential, Hold, Holds, LinkBudget, Puller, Question, Refused, SchedulerInputs, SchedulerStatus, Tap,
+    Target, TargetSet, Transports,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,7 @@ pub(super) fn set(targets: impl IntoIterator<Item = Target>) -> Arc<TargetSet> {
 pub(super) struct Watching {
     pub(super) targets: watch::Sender<Arc<TargetSet>>,
     orders: mpsc::Sender<Order>,
+    questions: mpsc::Sender<Question>,
     findings: mpsc::Receiver<Finding>,
     status: watch::Receiver<SchedulerStatus>,
     holds: Holds,
@@ -101,12 +102,14 @@ impl Watching {
     ) -> Self {
         let (targets, targets_rx) = watch::channel(targets);
         let (orders, orders_rx) = mpsc::channel(16);
+        let (questions, questions_rx) = mpsc::channel(4);
         let (findings_tx, findings) = mpsc::channel(64);
         let (status_tx, status) = watch::channel(SchedulerStatus::default());
         let (holds, cancel) = (Holds::default(), CancellationToken::new());
         let inputs = SchedulerInputs {
             targets: targets_rx,
             orders: orders_rx,
+            questions: questions_rx,
             settings,
             health: Settings::default().health,
             clock: Clock::system(),
@@ -117,7 +120,7 @@ impl Watching {
         };
         let mut task = JoinSet::new();
         task.spawn(sharpeyes::ingest::scheduler::run(inputs, findings_tx, status_tx, cancel.clone()));
-        Self { targets, orders, findings, status, holds, transports, cancel, task }
+        Self { targets, orders, questions, findings, status, holds, transports, cancel, task }
     }
 
     pub(super) async fn next(&mut self) -> Observation {
@@ -137,6 +140,13 @@ impl Watching {
                 return observation;
             }
         }
+    }
+
+    /// Asks for a look and waits for the answer.
+    async fn ask(&self, point: PointCode, patience: Duration) -> Result<Observation, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(Question { point, patience, answer }).await.unwrap();
+        timeout(Duration::from_secs(15), answered).await.unwrap().unwrap()
     }
 
     fn held(&self) -> Vec<Hold> {
@@ -497,4 +507,61 @@ async fn a_point_that_cannot_be_pulled_is_said_to_be_so() {
     let mut watching = Watching::start(settings(), set([nowhere]));
     assert_eq!(cause(&watching.next().await), Some(Cause::NotWatchable));
     watching.stop().await;
+}
+
+/// A schedule that looks at nothing by itself for as long as a test takes.
+fn patient() -> Watch {
+    Watch { period: millis(86_400_000), light_period: Duration::ZERO, ..settings() }
+}
+
+#[tokio::test]
+async fn a_look_that_is_asked_for_is_answered_and_not_reported() {
+    let fake = Fake::start(Script::default()).await;
+    let asked = target(1, &fake.url("cam"), WatchMode::Patrol);
+    let point = asked.point;
+    let mut watching = Watching::start(patient(), set([asked]));
+    let seen = watching.ask(point, millis(10_000)).await.unwrap();
+    assert!(is_video(&seen) && seen.look == Look::Manual && seen.point == point, "{seen:?}");
+    assert!(seen.stages.of(Stage::FirstKeyFrame).is_some());
+    let again = watching.ask(point, millis(10_000)).await;
+    assert!(matches!(again, Err(Refused::TooSoon { wait }) if wait > Duration::ZERO), "{again:?}");
+    let unknown = format!("{:020}", 77).parse().unwrap();
+    assert_eq!(watching.ask(unknown, millis(10_000)).await, Err(Refused::NotWatched));
+    assert!(watching.findings.try_recv().is_err(), "the tracker learnt of it");
+    watching.stop().await;
+    assert_eq!((Counts::of(&fake.counts.plays), Counts::of(&fake.counts.teardowns)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_look_that_is_asked_for_counts_against_the_sessions_of_its_device() {
+    let recorder = Fake::start(Script::default()).await;
+    let kept =
+        (0..2).map(|index| target(index, &recorder.url(&format!("cam{index}")), WatchMode::Continuous));
+    let asked = target(2, &recorder.url("cam2"), WatchMode::Patrol);
+    let point = asked.point;
+    let settings = Watch { sessions_per_host: 2, period: millis(20_000), ..settings() };
+    let mut watching = Watching::start(settings, set(kept.chain([asked])));
+    let mut seen = BTreeSet::new();
+    while seen.len() < 2 {
+        seen.insert(watching.next_where(|observation| observation.look == Look::Continuous).await.point);
+    }
+    assert_eq!(watching.ask(point, millis(10_000)).await, Err(Refused::NoRoom));
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn a_look_that_takes_too_long_is_broken_off_and_torn_down() {
+    let media = Media { key_frames: false, ..Script::default().media };
+    let fake = Fake::start(Script { media, ..Script::default() }).await;
+    let asked = target(1, &fake.url("cam"), WatchMode::Patrol);
+    let point = asked.point;
+    let mut watching = Watching::start(patient(), set([asked]));
+    let began = Instant::now();
+    let seen = watching.ask(point, millis(700)).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(matches!(seen.outcome, Outcome::NotLooked(_)), "{seen:?}");
+    assert!(seen.stages.of(Stage::Play).is_some(), "what was seen until then: {seen:?}");
+    assert!(watching.findings.try_recv().is_err());
+    watching.stop().await;
+    assert_eq!((Counts::of(&fake.counts.plays), Counts::of(&fake.counts.teardowns)), (1, 1));
 }
