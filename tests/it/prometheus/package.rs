@@ -49,7 +49,11 @@ fn promtool_takes_the_scrape_configuration_and_what_is_commented_out() {
     let text = shipped("prometheus.yml");
     check_scrape(&text);
     let whole = uncommented(&text, "# - job_name: sharpeyes-links");
-    assert!(whole.contains("\n  - job_name: sharpeyes-links\n    metrics_path: /probe\n"), "{whole}");
+    let whole = uncommented(&whole, "# - job_name: sharpeyes-probe");
+    for job in ["links", "probe"] {
+        let begin = format!("\n  - job_name: sharpeyes-{job}\n    metrics_path: /probe\n");
+        assert!(whole.contains(&begin), "{whole}");
+    }
     check_scrape(&whole);
 }
 

@@ -7,6 +7,7 @@ use crate::support::process::free_port;
 use crate::support::service::{Service, sharpeyes};
 use crate::whole::{Fleet, STOPPED};
 use csv::StringRecord;
+use sharpeyes::domain::picture::Item;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -42,6 +43,8 @@ stale_after_seconds = 120
 [picture]
 stills_folder = "@FOLDER@/stills"
 sky = "day"
+[metrics]
+per_point = "full"
 "#;
 
 /// A village of the small network.
@@ -74,7 +77,10 @@ impl Network {
     }
 
     pub(super) fn settings(&self) -> String {
-        SETTINGS.replace("@FOLDER@", &self.fleet.path().display().to_string())
+        // Pictures are looked at, but what a starved machine makes of them confirms no fault.
+        let unconfirmed = |item: Item| format!("[picture.item.{}]\nconfirm_seconds = 86400\n", item.as_str());
+        let items: String = Item::ALL.into_iter().map(unconfirmed).collect();
+        SETTINGS.replace("@FOLDER@", &self.fleet.path().display().to_string()) + &items
     }
 
     /// What Prometheus shows; with it the service is no longer open to everybody.

@@ -175,7 +175,8 @@ fn sped_up(text: &str) -> String {
 
 fn sped_up_line(line: &str) -> String {
     let Some((key, time)) = line.split_once(": ") else { return line.to_owned() };
-    let is_time = TIMES.contains(&key.trim()) || (key.trim() == "repeat_interval" && time == "1m");
+    // Reminders after hours come in no run.
+    let is_time = TIMES.contains(&key.trim()) || (key.trim() == "repeat_interval" && !time.ends_with('h'));
     if !is_time {
         return line.to_owned();
     }

@@ -26,7 +26,6 @@ pub(super) struct Message {
     run: String,
     receiver: String,
     pub(super) at: Instant,
-    at_second: i64,
     pub(super) alerts: Vec<Alert>,
 }
 
@@ -37,10 +36,10 @@ impl Message {
         self.alerts.iter().map(line).collect()
     }
 
-    /// How old the newest evaluation of the watchdog was when the message came.
-    pub(super) fn age_of_evaluation(&self) -> Duration {
-        let evaluated = self.alerts.iter().filter_map(|alert| alert.evaluated).max().unwrap();
-        Duration::from_secs(u64::try_from(self.at_second - evaluated).unwrap_or(0))
+    /// When the watchdog was evaluated, by its own words.
+    pub(super) fn evaluated(&self) -> jiff::Timestamp {
+        let seconds = self.alerts.iter().filter_map(|alert| alert.evaluated).max();
+        jiff::Timestamp::from_second(seconds.unwrap()).unwrap()
     }
 
     fn is_of_the_machine(&self) -> bool {
@@ -127,7 +126,6 @@ fn message(run: &str, receiver: &str, body: &Value) -> Message {
         run: run.to_owned(),
         receiver: receiver.to_owned(),
         at: Instant::now(),
-        at_second: jiff::Timestamp::now().as_second(),
         alerts: body["alerts"].as_array().unwrap().iter().map(alert).collect(),
     }
 }
