@@ -31,7 +31,6 @@ use crate::health::tracker::{self, TrackerInputs, TrackerOutputs};
 use crate::incident::outbox::{self, OutboxInputs};
 use crate::incident::{self, DeskInputs, IncidentOrder, NoticeSettings};
 use crate::ingest::{Holds, Puller, Question, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
-use crate::ingest::{Holds, Puller, SchedulerInputs, SchedulerStatus, Tap, Transports, scheduler};
 use crate::inventory::credential::key_file;
 use crate::inventory::reconcile::{Reconciler, Running, Wanted};
 use crate::inventory::transport;

@@ -128,9 +128,13 @@ impl Stack {
         self.samples(query).first()?["value"][1].as_str()?.parse().ok()
     }
 
-    /// Whether Prometheus fires an alert.
+    /// Whether Prometheus fires an alert itself: a query for ALERTS would give what it fired before it was restarted.
     pub(super) fn fires(&self, alert: &str) -> bool {
-        !self.samples(&format!("ALERTS{{alertname=\"{alert}\", alertstate=\"firing\"}}")).is_empty()
+        let url = format!("http://127.0.0.1:{}/api/v1/alerts", self.prometheus_port);
+        let Ok(mut response) = agent().get(&url).call() else { return false };
+        let body: Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
+        let alerts = body["data"]["alerts"].as_array().unwrap();
+        alerts.iter().any(|active| active["labels"]["alertname"] == alert && active["state"] == "firing")
     }
 
     /// Whether Alertmanager has an alert.
