@@ -26,6 +26,7 @@ check: ## formatting, lints and documentation, all warnings refused
 	@deploy/packages.sh build
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --lib --bins -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --all-features --document-private-items
 
 # The whole fleet goes last and alone: 960 streams beside everything else would only measure the machine.
