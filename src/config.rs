@@ -79,6 +79,18 @@ pub struct StoreSettings {
     pub interval_days: u32,
 }
 
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            url: DatabaseUrl::new("sqlite:/var/lib/sharpeyes/sharpeyes.db"),
+            flush_interval: Duration::from_secs(1),
+            heartbeat_interval: Duration::from_secs(10),
+            observation_days: 7,
+            interval_days: 800,
+        }
+    }
+}
+
 /// `[watch]`: how points are looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
@@ -282,6 +294,12 @@ pub struct Report {
     pub provisional_days: u32,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Self { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 }
+    }
+}
+
 impl Report {
     /// How long after its end a month's report still changes.
     pub fn provisional(&self) -> Duration {
@@ -325,6 +343,12 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -344,13 +368,7 @@ impl Default for Settings {
         let seconds = Duration::from_secs;
         Self {
             server: Server::default(),
-            store: StoreSettings {
-                url: DatabaseUrl::new("sqlite:/var/lib/sharpeyes/sharpeyes.db"),
-                flush_interval: seconds(1),
-                heartbeat_interval: seconds(10),
-                observation_days: 7,
-                interval_days: 800,
-            },
+            store: StoreSettings::default(),
             watch: Watch {
                 period: seconds(300),
                 light_period: seconds(60),
@@ -397,9 +415,9 @@ impl Default for Settings {
             picture: PictureSettings::default(),
             credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
             incident: IncidentSettings::default(),
-            report: Report { zone: "Asia/Shanghai".to_owned(), targets_file: None, provisional_days: 7 },
+            report: Report::default(),
             metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
-            log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+            log: Log::default(),
             channels: Vec::new(),
         }
     }

@@ -203,6 +203,12 @@ fn channels(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Channel>> 
     settings.channels.iter().map(open).collect()
 }
 
+fn start_tracker(inputs: TrackerInputs, outputs: TrackerOutputs) -> Group {
+    let mut group = Group::new();
+    group.start("tracker", |cancel| tracker::run(inputs, outputs, cancel));
+    group
+}
+
 fn start_lease(lease: Lease) -> Group {
     let mut group = Group::new();
     group.start("lease", |_dropped_at_the_end| async move {
@@ -323,16 +329,14 @@ impl Parts {
         let (to_desk, incident_orders) = mpsc::channel(INCIDENT_ORDERS);
         let persons =
             Persons { orders: to_ingest.clone(), questions: to_answer, baselines, incidents: to_desk };
-        let face = self.start_face(&followed, persons, &transports, listener);
-        let signs = followed.signs();
+        let (face, signs) = (self.start_face(&followed, persons, &transports, listener), followed.signs());
         let mut keepers = self.start_keepers(&followed, recorded);
         self.start_desk(&mut keepers, &followed, incident_orders, restored.incidents);
         let (store, learnt, kept) = (self.store.clone(), transports.clone(), restored.transports);
         keepers.start("transports", |cancel| transport::run(store, learnt, kept, cancel));
         let mut watchers = Group::new();
-        let examined = (restored.diagnoses, restored.sizes);
-        let tap =
-            self.start_examiner(&mut watchers, &followed, findings.clone(), baseline_orders, examined)?;
+        let examined = (baseline_orders, restored.diagnoses, restored.sizes);
+        let tap = self.start_examiner(&mut watchers, &followed, findings.clone(), examined)?;
         let status = followed.scheduler.clone();
         let inputs = SchedulerInputs {
             targets: running.targets.subscribe(),
@@ -363,9 +367,7 @@ impl Parts {
             snapshot: followed.snapshot,
             changes: followed.changes,
         };
-        let mut tracker = Group::new();
-        tracker.start("tracker", |cancel| tracker::run(inputs, outputs, cancel));
-        let lease = start_lease(self.lease);
+        let (tracker, lease) = (start_tracker(inputs, outputs), start_lease(self.lease));
         let mut service =
             Service { address, signs, store: self.store, face, watchers, tracker, keepers, lease };
         service.watchers.start("reconciler", |cancel| reconciler.run(wanted, running, cancel));
@@ -379,8 +381,7 @@ impl Parts {
         watchers: &mut Group,
         followed: &Followed,
         findings: mpsc::Sender<Finding>,
-        orders: mpsc::Receiver<BaselineOrder>,
-        (restored, sizes): (Vec<KeptDiagnosis>, Vec<DecodedSize>),
+        (orders, restored, sizes): (mpsc::Receiver<BaselineOrder>, Vec<KeptDiagnosis>, Vec<DecodedSize>),
     ) -> anyhow::Result<Option<Tap>> {
         let settings = &self.settings.picture;
         if settings.decoders == 0 {
