@@ -40,7 +40,7 @@ pub(super) async fn measure(materials: &[Material], count: usize) {
         let picture = index / (materials.len() * Harm::ALL.len()) % material.frames.len();
         let broken = harm.apply(&material.frames[picture], u64::try_from(index).unwrap());
         let (outcome, breakdown) = worker.decode(&ask(material.codec, &broken, None), DEADLINE).await;
-        let tally = tallies.entry((material.name, harm)).or_default();
+        let tally = tallies.entry((material.name.as_str(), harm)).or_default();
         *match &outcome {
             Ok(seen) if seen.complaints > 0 => &mut tally.complained,
             Ok(seen) if differs(seen, &whole[which][picture]) => &mut tally.missed,

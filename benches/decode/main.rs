@@ -34,7 +34,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         println!(
-            "{:<24}{:>10}{:>12}{:>12}{:>14}",
+            "{:<28}{:>10}{:>12}{:>12}{:>14}",
             "key frames, means", "bytes", "CPU ms", "(median) ms", "with still ms"
         );
         let materials = material::encode_all();
@@ -75,7 +75,7 @@ async fn measure(material: &Material) {
     let bytes = material.frames.iter().map(Vec::len).sum::<usize>() / material.frames.len();
     let [cpu, answer, still] = costs;
     let (cpu, answer, still) = (mean(cpu), median(answer), mean(still));
-    println!("{:<24}{bytes:>10}{cpu:>12.2}{answer:>12.2}{still:>14.2}", material.name);
+    println!("{:<28}{bytes:>10}{cpu:>12.2}{answer:>12.2}{still:>14.2}", material.name);
 }
 
 async fn decoded(worker: &mut Worker, ask: &Ask) -> Box<DecodedPicture> {

@@ -1,57 +1,73 @@
-//! Key frames as cameras send them: GStreamer's moving ball and gradients under the noise of a sensor.
+//! Key frames as cameras send them: the village scenes of the simulator, each encoded as finely as a budget allows.
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use sharpeyes::domain::Codec;
+use sharpeyes::domain::{Codec, Timestamp};
+use sharpeyes::simulate::encode::{QUANTISERS, encode_key_frames};
+use sharpeyes::simulate::fleet::Coding;
+use sharpeyes::simulate::scene::{Camera, Drawing, Light, Occasion, Setting, Size, Stage};
 
-/// Key frames of each kind.
-const FRAMES: u32 = 20;
+/// Key frames of each kind, from as many cameras, half of them by night.
+const FRAMES: u64 = 20;
+/// Noon of a day in June.
+const NOON: Timestamp = Timestamp::from_seconds(1_780_286_400);
 
 #[derive(Debug)]
 pub(super) struct Material {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) codec: Codec,
     pub(super) frames: Vec<Vec<u8>>,
 }
 
-const H264: &str = "x264enc key-int-max=1 bitrate=KBPS speed-preset=superfast ! video/x-h264,stream-format=byte-stream,alignment=au";
-const H265: &str = "x265enc key-int-max=1 bitrate=KBPS speed-preset=superfast option-string=repeat-headers=1:log-level=0 \
-                    ! h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au";
-const MJPEG: &str = "jpegenc quality=70";
-
 pub(super) fn encode_all() -> Vec<Material> {
-    gst::init().unwrap();
-    [
-        // 10 kB and 60 kB a key frame at 15 a second, all of them key frames.
-        ("H.264 640x360", Codec::H264, H264, (640, 360), 1_200),
-        ("H.265 640x360", Codec::H265, H265, (640, 360), 1_200),
-        ("MJPEG 640x360", Codec::Mjpeg, MJPEG, (640, 360), 0),
-        ("H.264 1920x1080", Codec::H264, H264, (1920, 1080), 7_000),
-        ("H.265 1920x1080", Codec::H265, H265, (1920, 1080), 7_000),
-    ]
-    .into_iter()
-    .map(|(name, codec, encoder, size, kbps)| {
-        let encoder = encoder.replace("KBPS", &kbps.to_string());
-        Material { name, codec, frames: encode(size, &encoder) }
-    })
-    .collect()
+    // The sizes of domain.md and of frames that fill their rate (a third of 256 kbit/s and of 2 Mbit/s in two seconds).
+    let kinds = [(Size::SUB, [10_000, 20_000]), (Size::MAIN, [50_000, 150_000])];
+    let mut materials = Vec::new();
+    for (size, budgets) in kinds {
+        let drawings: Vec<Drawing> = (0..FRAMES).map(|number| draw(number, size)).collect();
+        for (coding, codec, name) in
+            [(Coding::H264, Codec::H264, "H.264"), (Coding::H265, Codec::H265, "H.265")]
+        {
+            for budget in budgets {
+                let frames = encode_key_frames(coding, &drawings, QUANTISERS[0], budget).unwrap();
+                let frames = frames.into_iter().map(|frame| frame.bytes).collect();
+                let name = format!("{name} {}x{} in {} kB", size.width(), size.height(), budget / 1000);
+                materials.push(Material { name, codec, frames });
+            }
+        }
+        if size == Size::SUB {
+            let name = format!("MJPEG {}x{}", size.width(), size.height());
+            materials.push(Material { name, codec: Codec::Mjpeg, frames: encode_jpegs(&drawings) });
+        }
+    }
+    materials
 }
 
-fn encode((width, height): (u32, u32), encoder: &str) -> Vec<Vec<u8>> {
-    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=15/1");
+fn draw(number: u64, size: Size) -> Drawing {
+    let light = if number.is_multiple_of(2) { Light::Day } else { Light::Night };
+    Stage::set(&Camera::of(number), size, Setting::sound(light, Occasion::Lively)).draw(NOON)
+}
+
+fn encode_jpegs(drawings: &[Drawing]) -> Vec<Vec<u8>> {
+    gst::init().unwrap();
+    let size = drawings[0].size();
     let text = format!(
-        "compositor name=mix sink_1::alpha=0.08 ! {caps} ! {encoder} ! appsink name=out sync=false \
-         videotestsrc pattern=pinwheel num-buffers={FRAMES} ! {caps} ! mix.sink_0 \
-         videotestsrc pattern=snow num-buffers={FRAMES} ! {caps} ! mix.sink_1"
+        "appsrc name=in caps=video/x-raw,format=I420,width={},height={},framerate=1/1 \
+         ! jpegenc quality=70 ! appsink name=out sync=false",
+        size.width(),
+        size.height()
     );
     let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let source = pipeline.by_name("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
     let sink = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    let mut frames = Vec::new();
-    while let Ok(sample) = sink.pull_sample() {
-        frames.push(sample.buffer().unwrap().map_readable().unwrap().as_slice().to_vec());
+    for drawing in drawings {
+        source.push_buffer(gst::Buffer::from_slice(drawing.to_i420())).unwrap();
     }
+    source.end_of_stream().unwrap();
+    let samples = std::iter::from_fn(|| sink.pull_sample().ok());
+    let frames = samples.map(|sample| sample.buffer().unwrap().map_readable().unwrap().to_vec()).collect();
     pipeline.set_state(gst::State::Null).unwrap();
     frames
 }
