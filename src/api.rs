@@ -7,6 +7,7 @@ mod audit;
 mod code;
 mod console;
 mod coverage;
+mod deadman;
 mod division;
 mod edge;
 mod event;
@@ -109,6 +110,8 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(incident::merge))
         .routes(routes!(incident::note))
         .routes(routes!(notification::list))
+        .routes(routes!(deadman::beat))
+        .routes(routes!(deadman::list))
         .routes(routes!(exclusion::list, exclusion::enter))
         .routes(routes!(exclusion::approve))
         .routes(routes!(exclusion::withdraw))

@@ -12,7 +12,7 @@ pub use event::{
     accept_failed, batch_committed, batch_failed, buffer_measured, certificate_gone, certificate_measured,
     certificates_unreadable, channel_opened, client_refused, clock_behind_history, clock_compared,
     clock_leap_refused, clock_stepped, connections_exhausted, credential_held, credential_unusable,
-    database_awaited, database_came_up, database_measured, days_rolled_up, decode_began,
+    database_awaited, database_came_up, database_measured, days_rolled_up, deadman_beat, decode_began,
     decoded_sizes_not_kept, decoder_unavailable, decoding_measured, diagnoses_not_kept, disk_measured,
     disk_unmeasured, frame_decoded, icmp_not_permitted, incident_changed, incident_opened, incidents_counted,
     incidents_not_kept, lease_awaited, lease_lost, link_changed, link_probed, look_delayed, look_finished,

@@ -11,7 +11,7 @@ const WORDS = {
     title: "乡村视频覆盖监测", division: "区划", token: "访问令牌", enter: "进入", fleet: "全网点位", figures: "四全指标", roots: "根因",
     counties: "县区", points: "异常点位", state: "状态", class: "类别", search: "查找", more: "更多", skip: "跳到异常点位", all: "全部",
     total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
-    suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", restored: "已恢复", of: "/", inferred: "推断",
+    suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", silent: "告警链路静默，勿信“已恢复”：", restored: "已恢复", of: "/", inferred: "推断",
     name: "名称", cause: "原因", since: "自", village: "村屯", leader: "网格长", code: "编码", rate: "在线率", bulk: "批量原因", target: "目标",
     numerator: "分子/分母", asOf: "截至", suspected: "疑似", still: "查看抓拍图", notLooked: "尚未诊断",
     grades: { not_checked: "未检测", normal: "正常", warning: "预警", abnormal: "异常" },
@@ -38,7 +38,7 @@ const WORDS = {
     roots: "Root causes", counties: "Counties", points: "Points that are not good", state: "State", class: "Class", search: "Search", more: "More",
     skip: "Skip to points", all: "all", total: "total", online: "online", live: "live", lost: "connection lost, trying again", refused: "The token is not valid",
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
-    firstRound: "The first round of looks is not done yet.", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
+    firstRound: "The first round of looks is not done yet.", silent: "Alerting is silent, believe no recovery of it:", restored: "restored", of: "of", inferred: "inferred", name: "Name", cause: "Cause",
     since: "Since", village: "Village", leader: "Grid leader", code: "Code", rate: "Online", bulk: "bulk cause", target: "target", numerator: "numerator/denominator",
     asOf: "as of", suspected: "suspected:", still: "Look at the still of", notLooked: "not looked at yet", grades: {}, skips: {}, badDivision: "A division code has 2, 4, 6, 9 or 12 digits", classes: { 1: "class 1", 2: "class 2", 3: "class 3", 9: "other" },
     goals: { full_area: "Full area", full_network: "Full network", full_time: "Full time", full_control: "Full control" },
@@ -102,11 +102,11 @@ function online(points) {
 
 const percent = (ratio) => (ratio === null ? "—" : `${(Math.floor(ratio * 10000) / 100).toFixed(2)} %`);
 
-function showFleet(summary) {
+function showFleet(summary, deadmen) {
   const total = sum(summary.points);
   const tile = (state) => {
     const pressed = $("state").value === state;
-    const pick = () => { $("state").value = pressed || state === "good" ? "" : state; loadOtherPoints(); showFleet(summary); };
+    const pick = () => { $("state").value = pressed || state === "good" ? "" : state; loadOtherPoints(); showFleet(summary, deadmen); };
     return el("button", { class: `tile ${state}`, type: "button", "aria-pressed": String(pressed), onclick: pick },
       word("states", state), el("b", {}, String(summary.points[state])));
   };
@@ -120,7 +120,8 @@ function showFleet(summary) {
     return part;
   }));
   $("taken").textContent = `${t("asOf")} ${time(summary.taken)}`;
-  const notices = [summary.suspects_itself ? t("suspect") : "", summary.first_round_done ? "" : t("firstRound")].filter(Boolean);
+  const silent = deadmen.filter((deadman) => deadman.silent).map((deadman) => `${t("silent")} ${deadman.name}, ${t("since")} ${time(deadman.evaluated)}`);
+  const notices = [summary.suspects_itself ? t("suspect") : "", summary.first_round_done ? "" : t("firstRound"), ...silent].filter(Boolean);
   $("notice").hidden = notices.length === 0;
   $("notice").textContent = notices.join(" ");
 }
@@ -246,8 +247,8 @@ async function loadOtherPoints() {
 
 async function loadNow() {
   const inside = division();
-  const [summary, counties] = await Promise.all([get("summary", { division: inside }), get("divisions", { level: "county", division: inside, limit: 500 }), loadPoints()]);
-  showFleet(summary);
+  const [summary, counties, deadmen] = await Promise.all([get("summary", { division: inside }), get("divisions", { level: "county", division: inside, limit: 500 }), get("deadman"), loadPoints()]);
+  showFleet(summary, deadmen.items);
   showRoots(summary);
   showCounties(counties.items);
 }

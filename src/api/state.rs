@@ -1,5 +1,6 @@
 //! What every handler reaches: the shared inputs, the cached view, the event frames.
 
+use crate::api::deadman::Deadmen;
 use crate::api::event::Frames;
 use crate::api::filter::check_known;
 use crate::api::guard::{Caller, Remembered};
@@ -102,6 +103,7 @@ struct Shared {
     inputs: ApiInputs,
     views: Views,
     frames: Frames,
+    deadmen: Deadmen,
     remembered: Remembered,
     scrapes: Scrapes,
     ratios: Ratios,
@@ -119,6 +121,7 @@ impl ApiState {
             inputs,
             views: Views::default(),
             frames: Frames::default(),
+            deadmen: Deadmen::default(),
             remembered: Remembered::default(),
             scrapes: Scrapes::default(),
             ratios: Ratios::default(),
@@ -134,6 +137,10 @@ impl ApiState {
 
     pub(crate) fn frames(&self) -> &Frames {
         &self.0.frames
+    }
+
+    pub(crate) fn deadmen(&self) -> &Deadmen {
+        &self.0.deadmen
     }
 
     pub(crate) fn remembered(&self) -> &Remembered {

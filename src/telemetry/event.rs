@@ -243,6 +243,11 @@ pub fn incidents_not_kept(error: &(dyn Error + 'static)) {
     tracing::warn!(error = %Chain(error), "changes of incidents cannot be kept; they are tried again");
 }
 
+/// The watchdog of Prometheus was reported to us.
+pub fn deadman_beat(name: &str, evaluated: Timestamp) {
+    METRICS.deadman_beat.with_label_values(&[name]).set(unix_seconds(evaluated));
+}
+
 /// The outbox was counted.
 pub fn outbox_measured(queued: i64, dead: i64) {
     METRICS.outbox_length.set(queued);

@@ -57,6 +57,7 @@ pub struct Metrics {
     pub(super) incident_keep_failures: IntCounter,
     pub(super) outbox_length: IntGauge,
     pub(super) dead_letters: IntGauge,
+    pub(super) deadman_beat: GaugeVec,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
     pub(super) rolled_up_pairs: IntCounter,
@@ -185,6 +186,11 @@ impl Metrics {
                 "notification_dead_letters",
                 "Notifications that were given up: refused for good, or not brought for a day.",
             ),
+            deadman_beat: gauge_vec(
+                "deadman_last_beat_timestamp_seconds",
+                "When Prometheus last evaluated the watchdog that Alertmanager reported to us.",
+                &["name"],
+            ),
             commit_duration: histogram(
                 "db_commit_duration_seconds",
                 "Time that the store's writer took to commit a batch.",
@@ -275,7 +281,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 48] = [
+        let collectors: [Box<dyn Collector>; 49] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -302,6 +308,7 @@ impl Metrics {
             Box::new(self.incident_keep_failures.clone()),
             Box::new(self.outbox_length.clone()),
             Box::new(self.dead_letters.clone()),
+            Box::new(self.deadman_beat.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
             Box::new(self.rolled_up_pairs.clone()),

@@ -5,6 +5,7 @@
 mod access;
 mod connection;
 mod coverage;
+mod deadman;
 mod document;
 mod event;
 mod exclusion;

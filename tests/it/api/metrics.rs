@@ -1,6 +1,6 @@
 //! `/metrics`: promtool, escaping, what a fault and a dead worker do to the series, and the document.
 
-use super::service::{Service, network, picture};
+use super::service::{Service, TAKEN, network, picture};
 use sharpeyes::config::{PerPoint, Settings};
 use sharpeyes::domain::{Cause, Condition};
 use sharpeyes::health::snapshot::{LivePoint, Snapshot};
@@ -120,6 +120,7 @@ async fn an_answer_is_kept_for_a_moment_and_served_to_both_kinds_of_readers() {
 async fn every_family_is_documented_and_every_documented_family_exists() {
     // Channels have series from when they are opened; this service has none.
     telemetry::channel_opened("documented");
+    telemetry::deadman_beat("documented", TAKEN);
     let authorities = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ingest/pull/nobody.pem");
     Vitals::new(vec![("database", "/".into())], Some(authorities.into())).measure();
     let service = Service::start_with(full()).await;
