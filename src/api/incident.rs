@@ -280,8 +280,8 @@ pub(crate) async fn merge(
     Path(path): Path<IncidentPath>,
     Body(body): Body<MergeRequest>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
-    may_act(&find(&state, &caller, body.into).await?, &caller)?;
-    let deed = Deed::Merge { into: body.into.into() };
+    may_act(&find(&state, &caller, body.into.0).await?, &caller)?;
+    let deed = Deed::Merge { into: body.into.0.into() };
     carry_out(&state, caller, path.id, deed, &body, &body.note).await
 }
 

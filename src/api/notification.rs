@@ -74,7 +74,7 @@ pub(crate) struct NotificationQuery {
     #[param(inline)]
     state: Option<EntryStateWord>,
     /// Only those of this incident
-    #[param(value_type = Option<i64>, minimum = 1, maximum = 4294967295i64)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4294967295i64)]
     incident: Option<u32>,
     /// Begin after (below) this number: `next` of the page before
     #[param(value_type = Option<i64>, minimum = 0, maximum = 4294967295i64)]

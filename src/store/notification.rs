@@ -35,7 +35,7 @@ const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MA
 
 /// A page, newest first, below the number `$1`.
 const PAGE: &str = "SELECT id, incident, message_key, channel, kind, message, queued_ms, due_ms, state, failures, why, settled_ms \
-    FROM notification WHERE id < $1 AND ($2 = '' OR state = $2) AND ($3 = 0 OR incident = $3) ORDER BY id DESC LIMIT $4";
+    FROM notification WHERE id < $1 AND ($2 = '' OR state = $2) AND ($3 < 0 OR incident = $3) ORDER BY id DESC LIMIT $4";
 
 const COUNT: &str =
     "SELECT state, COUNT(*) FROM notification WHERE state IN ('queued', 'dead') GROUP BY state";
@@ -189,7 +189,7 @@ impl Store {
         let rows: Vec<ShownRow> = on_pool!(&self.db, pool => sqlx::query_as(PAGE)
             .bind(before)
             .bind(state.map_or("", EntryState::as_str))
-            .bind(incident.unwrap_or(0))
+            .bind(incident.unwrap_or(-1))
             .bind(i64::from(limit))
             .fetch_all(pool)
             .await)

@@ -281,13 +281,40 @@ impl EventDto {
     }
 }
 
+/// A whole number; JSON may write it with a point.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "u32")]
+pub(crate) struct Number(pub(crate) u32);
+
+impl TryFrom<f64> for Number {
+    type Error = String;
+
+    fn try_from(number: f64) -> Result<Self, String> {
+        // A negative zero is zero; whole numbers are written without a point.
+        let written = (number + 0.0).to_string();
+        written
+            .parse()
+            .map(Self)
+            .map_err(|_not_whole| format!("{number} is not a whole number from 0 to {}", u32::MAX))
+    }
+}
+
+impl From<Number> for u32 {
+    fn from(number: Number) -> Self {
+        number.0
+    }
+}
+
 /// What a person has to say.
 #[derive(Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoteRequest {
     /// In words
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) note: String,
 }
 
@@ -296,15 +323,22 @@ pub(crate) struct NoteRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DispatchRequest {
     /// The contractor or person
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) assignee: String,
     /// How long the repair may take, seconds on its clock, from the first failure on; as before when left out, at first that
     /// of the class in `targets.toml`
-    #[schema(minimum = 60, maximum = 31_536_000)]
-    deadline_seconds: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 60, maximum = 31_536_000)]
+    deadline_seconds: Option<Number>,
     /// In words
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) note: String,
 }
 
@@ -312,10 +346,10 @@ impl DispatchRequest {
     /// The deadline; an error for one that is out of bounds.
     pub(crate) fn deadline(&self) -> Result<Option<Duration>, String> {
         match self.deadline_seconds {
-            Some(seconds) if !(60..=31_536_000).contains(&seconds) => {
+            Some(Number(seconds)) if !(60..=31_536_000).contains(&seconds) => {
                 Err("`deadline_seconds` must be 60 to 31536000".to_owned())
             }
-            seconds => Ok(seconds.map(|seconds| Duration::from_secs(seconds.into()))),
+            seconds => Ok(seconds.map(|Number(seconds)| Duration::from_secs(seconds.into()))),
         }
     }
 }
@@ -328,7 +362,10 @@ pub(crate) struct RepairRequest {
     pub(crate) reason: RepairReasonWord,
     /// In words
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) note: String,
 }
 
@@ -337,10 +374,18 @@ pub(crate) struct RepairRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SuspendRequest {
     /// Another person than the one who asks
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) approver: String,
     /// The reason, in words
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) note: String,
 }
 
@@ -350,9 +395,12 @@ pub(crate) struct SuspendRequest {
 pub(crate) struct MergeRequest {
     /// Number of the other incident
     #[schema(value_type = i64, minimum = 0, maximum = 4294967295i64)]
-    pub(crate) into: u32,
+    pub(crate) into: Number,
     /// In words
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
     pub(crate) note: String,
 }
