@@ -42,6 +42,7 @@ mod tally;
 mod time;
 mod timeline;
 mod view;
+mod whole;
 mod word;
 
 pub use import::ImportSettings;

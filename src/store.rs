@@ -195,10 +195,20 @@ impl StoreError {
         Self::Migrate(source)
     }
 
+    /// A column holds what this version cannot read.
+    pub(crate) fn corrupt(what: &'static str, value: impl ToString) -> Self {
+        Self::Corrupt { what, value: value.to_string() }
+    }
+
     /// Names the operation that failed; for `map_err`.
     pub(crate) fn at(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { operation, source }
     }
+}
+
+/// Texts or numbers as one JSON list, to be bound to `json_each` or its like.
+fn json_list<T: Into<serde_json::Value>>(items: impl IntoIterator<Item = T>) -> String {
+    serde_json::Value::from_iter(items).to_string()
 }
 
 /// Whether a database error is about the value: a constraint, its size or its form. Anything else may pass: a full disk,

@@ -11,6 +11,7 @@ use crate::api::problem::{
 };
 use crate::api::prose::{self, Layout};
 use crate::api::state::ApiState;
+use crate::api::view::View;
 use crate::api::word::IncidentStageWord;
 use crate::domain::access::Scope;
 use crate::domain::incident::{DeedError, Incident, Root, Stage};
@@ -126,8 +127,8 @@ pub(crate) async fn list(
     let before = query.after.map_or(i64::MAX, i64::from);
     let rows =
         state.inputs().store.incident_rows(&query.filter(scope), before, query.limit.one_more()).await?;
-    let show = move |view: &crate::api::view::View| {
-        let show = |row| IncidentDto::of_row(row, view);
+    let show = move |view: &View| {
+        let show = |row| IncidentDto::new(row, view);
         Ok(Json(Page::cut(rows.into_iter(), query.limit, |row| row.id.to_string(), show)))
     };
     state.compute(show).await
@@ -156,7 +157,7 @@ pub(crate) async fn members(
 ) -> Result<Json<Page<MemberDto>>, ApiError> {
     let incident = find(&state, &caller, path.id).await?;
     let scope = caller.scope;
-    let page = move |view: &crate::api::view::View| {
+    let page = move |view: &View| {
         let start = query.after.map_or(Bound::Unbounded, Bound::Excluded);
         let is_visible = |point: &PointCode| {
             let village = view.inventory.points.get(point).map(|record| record.village);

@@ -150,7 +150,7 @@ macro_rules! causes {
             }
 
             /// What people read.
-            pub const fn in_chinese(&self) -> &'static str {
+            pub const fn name_zh(&self) -> &'static str {
                 match self {
                     $(Self::$name => $chinese,)*
                     Self::LinkDown(_) => "链路中断",
@@ -350,6 +350,7 @@ mod tests {
                 cause.as_ref().map(Cause::as_str),
                 (item != Item::SignalLost).then_some(item.as_str())
             );
+            assert_eq!(cause.as_ref().map_or(item.name_zh(), Cause::name_zh), item.name_zh());
             assert_eq!(cause.and_then(|cause| cause.item()), (item != Item::SignalLost).then_some(item));
         }
         assert!(Cause::parse("gone fishing", None).is_err());

@@ -506,6 +506,14 @@ impl Incident {
         }
     }
 
+    /// Number of the incident that it is part of.
+    pub const fn merged_into(&self) -> Option<i64> {
+        match self.ended {
+            Some((_, Ending::Merged(into))) => Some(into),
+            Some((_, Ending::Closed | Ending::FalseAlarm)) | None => None,
+        }
+    }
+
     /// Whether somebody has acknowledged it.
     pub fn is_acknowledged(&self) -> bool {
         self.handling != Handling::Open
@@ -529,6 +537,11 @@ impl Incident {
     /// Members that are not proven again.
     pub fn failing(&self) -> impl Iterator<Item = PointCode> {
         self.members.iter().filter(|(_, member)| member.restored.is_none()).map(|(point, _)| *point)
+    }
+
+    /// Whether a point is a member that is not proven again.
+    pub fn takes_down(&self, point: PointCode) -> bool {
+        self.members.get(&point).is_some_and(|member| member.restored.is_none())
     }
 
     /// Members that are proven again, and all of them.

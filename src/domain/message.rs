@@ -56,7 +56,7 @@ impl MessageKind {
     }
 
     /// The word that people read.
-    pub const fn in_chinese(self) -> &'static str {
+    pub const fn name_zh(self) -> &'static str {
         match self {
             Self::Problem => "故障",
             Self::Escalated => "升级",
@@ -102,7 +102,7 @@ impl Severity {
     }
 
     /// The word that people read.
-    pub const fn in_chinese(self) -> &'static str {
+    pub const fn name_zh(self) -> &'static str {
         match self {
             Self::Ticket => "工单",
             Self::Page => "紧急",
@@ -249,7 +249,7 @@ fn digest_title(messages: &[Message]) -> String {
     let counted = MessageKind::ALL.into_iter().map(|kind| (kind, count(kind)));
     let parts: Vec<String> = counted
         .filter(|(_, count)| *count > 0)
-        .map(|(kind, count)| format!("{} {count}", kind.in_chinese()))
+        .map(|(kind, count)| format!("{} {count}", kind.name_zh()))
         .collect();
     format!("【汇总】{} 条通知（{}）", messages.len(), parts.join("，"))
 }
@@ -259,7 +259,7 @@ fn lines(messages: &[Message], limit: usize) -> String {
     let mut text = String::new();
     for (index, message) in messages.iter().enumerate() {
         let left = messages.len() - index;
-        let line = format!("{}. [{}] {}\n", index + 1, message.severity.in_chinese(), message.title);
+        let line = format!("{}. [{}] {}\n", index + 1, message.severity.name_zh(), message.title);
         let reserve = if left == 1 { 0 } else { more(left - 1).len() };
         if text.len() + line.len() + reserve > limit {
             text.push_str(&more(left));
@@ -288,7 +288,7 @@ mod tests {
             severity: Severity::Ticket,
             level: Level::Village,
             division: "230521100201".parse().ok(),
-            title: format!("【{}】青山村上行链路中断，影响 12 路 #{number}", kind.in_chinese()),
+            title: format!("【{}】青山村上行链路中断，影响 12 路 #{number}", kind.name_zh()),
             text: "原因：链路不通\n时间：2026-09-21 22:13 起".to_owned(),
             at,
             since: at,

@@ -74,7 +74,7 @@ impl NoticeSettings {
         let (restored, members) = incident.restored_of();
         let mut lines = vec![
             format!("对象：{}", subject(&incident.root, records)),
-            format!("原因：{}", incident.cause.in_chinese()),
+            format!("原因：{}", incident.cause.name_zh()),
             format!("开始：{}", self.time(incident.since)),
         ];
         if kind.ends_incident() {
@@ -138,10 +138,10 @@ const fn severity(root: &Root) -> Severity {
 }
 
 fn title(kind: MessageKind, incident: &Incident, records: &Inventory) -> String {
-    let (subject, cause) = (subject(&incident.root, records), incident.cause.in_chinese());
+    let (subject, cause) = (subject(&incident.root, records), incident.cause.name_zh());
     let count = incident.members.len();
     let many = if count > 1 { format!("（{count} 路）") } else { String::new() };
-    format!("【{}】{subject} {cause}{many}", kind.in_chinese())
+    format!("【{}】{subject} {cause}{many}", kind.name_zh())
 }
 
 /// What failed, by its name; its code where the records have none.

@@ -17,11 +17,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for the store to keep one step, or to say what is live.
 const KEEP_DEADLINE: Duration = Duration::from_secs(10);
+/// Pictures are looked at this often at most: up to four a second are published.
+const STEP: Duration = Duration::from_secs(1);
 /// Pause after the store could not keep a step.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -168,11 +170,15 @@ impl Task {
     }
 
     async fn work(&mut self) {
+        let mut rested = Instant::now();
         loop {
             tokio::select! {
                 biased;
                 Some(order) = self.orders.recv() => self.obey(order).await,
-                Ok(()) = self.snapshot.changed() => self.look().await,
+                Ok(()) = next_picture(&mut self.snapshot, rested) => {
+                    self.look().await;
+                    rested = Instant::now() + STEP;
+                }
                 else => break,
             }
         }
@@ -326,6 +332,15 @@ impl Task {
             Deed::Note => Incident::note(note)?,
         })
     }
+}
+
+/// Waits for a picture that is new when `rested` has come.
+async fn next_picture(
+    snapshot: &mut watch::Receiver<Arc<Snapshot>>,
+    rested: Instant,
+) -> Result<(), watch::error::RecvError> {
+    sleep_until(rested).await;
+    snapshot.changed().await
 }
 
 async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

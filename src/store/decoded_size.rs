@@ -85,14 +85,13 @@ impl Store {
 
 impl Row {
     fn read(&self) -> Result<DecodedSize, StoreError> {
-        let corrupt = |what: &'static str, value: &str| StoreError::Corrupt { what, value: value.to_owned() };
         let role = StreamRole::ALL.into_iter().find(|role| role.as_str() == self.stream);
         let pixels =
-            |what, side: i64| u32::try_from(side).map_err(|_too_large| corrupt(what, &side.to_string()));
+            |what, side: i64| u32::try_from(side).map_err(|_too_large| StoreError::corrupt(what, side));
         let promised = |side: Option<i64>| side.and_then(|side| u32::try_from(side).ok());
         Ok(DecodedSize {
             point: parse("decoded_size.point", &self.point)?,
-            stream: role.ok_or_else(|| corrupt("decoded_size.stream", &self.stream))?,
+            stream: role.ok_or_else(|| StoreError::corrupt("decoded_size.stream", &self.stream))?,
             at: Timestamp::from_millis(self.at_ms),
             size: (pixels("decoded_size.width", self.width)?, pixels("decoded_size.height", self.height)?),
             promised: promised(self.promised_width).zip(promised(self.promised_height)),

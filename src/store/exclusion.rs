@@ -6,7 +6,7 @@
 use crate::domain::{
     DivisionCode, Exclusion, ExclusionError, ExclusionRequest, ExclusionScope, Timestamp, Window,
 };
-use crate::store::{Db, Store, StoreError, on_pool};
+use crate::store::{Db, Store, StoreError, json_list, on_pool};
 
 const INSERT: &str = "INSERT INTO exclusion (kind, scope, codes, start_ms, end_ms, reason, evidence, applicant, entered_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
@@ -215,16 +215,12 @@ fn entered(id: i64, request: &ExclusionRequest, now: Timestamp) -> Exclusion {
     }
 }
 
-fn json_list<'a>(codes: impl Iterator<Item = &'a str>) -> String {
-    serde_json::Value::from_iter(codes.map(str::to_owned)).to_string()
-}
-
 fn write_scope(scope: &ExclusionScope) -> (&'static str, String) {
     match scope {
         ExclusionScope::Points(points) => ("points", json_list(points.iter().map(|point| point.as_str()))),
-        ExclusionScope::Site(site) => ("site", json_list([site.as_str()].into_iter())),
-        ExclusionScope::Division(division) => ("division", json_list([division.as_str()].into_iter())),
-        ExclusionScope::Link(link) => ("link", json_list([link.as_str()].into_iter())),
+        ExclusionScope::Site(site) => ("site", json_list([site.as_str()])),
+        ExclusionScope::Division(division) => ("division", json_list([division.as_str()])),
+        ExclusionScope::Link(link) => ("link", json_list([link.as_str()])),
     }
 }
 
@@ -243,14 +239,13 @@ fn read_scope(scope: &str, codes: &str) -> Option<ExclusionScope> {
 }
 
 fn read_row(row: Row) -> Result<Exclusion, StoreError> {
-    let corrupt = |what, value: &str| StoreError::Corrupt { what, value: value.to_owned() };
     let (start, end) = (Timestamp::from_millis(row.start_ms), Timestamp::from_millis(row.end_ms));
     Ok(Exclusion {
         id: row.id,
-        kind: row.kind.parse().map_err(|_unknown_kind| corrupt("exclusion.kind", &row.kind))?,
-        scope: read_scope(&row.scope, &row.codes).ok_or_else(|| corrupt("exclusion.codes", &row.codes))?,
-        window: Window::new(start, end)
-            .ok_or_else(|| corrupt("exclusion.end_ms", &row.end_ms.to_string()))?,
+        kind: row.kind.parse().map_err(|_unknown_kind| StoreError::corrupt("exclusion.kind", &row.kind))?,
+        scope: read_scope(&row.scope, &row.codes)
+            .ok_or_else(|| StoreError::corrupt("exclusion.codes", &row.codes))?,
+        window: Window::new(start, end).ok_or_else(|| StoreError::corrupt("exclusion.end_ms", row.end_ms))?,
         reason: row.reason,
         evidence: row.evidence,
         applicant: row.applicant,

@@ -2,11 +2,11 @@
 
 mod document;
 
-use crate::domain::incident::{Ending, Incident, IncidentEvent, Level, Opening, Root, Stage};
+use crate::domain::incident::{Incident, IncidentEvent, Level, Opening, Root, Stage};
 use crate::domain::outbox::Notice;
-use crate::domain::{Cause, DivisionCode, PointClass, PointCode, Timestamp};
+use crate::domain::{Cause, DivisionCode, PointClass, Timestamp};
 use crate::store::notification::{QUEUE, write_message};
-use crate::store::{Db, Store, StoreError, on_pool};
+use crate::store::{Db, Store, StoreError, json_list, on_pool};
 use document::Detail;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -158,44 +158,44 @@ struct ListRow {
 
 /// The statements with what they are given; macros, because the two databases have no common type of a query.
 macro_rules! insert_opening {
-    ($opening:expr, $now:expr) => {{
-        let (opening, now): (&Opening, Timestamp) = ($opening, $now);
+    ($opening:expr, $incident:expr) => {{
+        let (opening, incident): (&Opening, &Incident) = ($opening, $incident);
         sqlx::query_scalar(OPEN)
             .bind(opening.root.kind())
             .bind(opening.root.code())
             .bind(opening.since.as_millis())
-            .bind(now.as_millis())
+            .bind(incident.opened.as_millis())
             .bind(opening.cause.as_str())
             .bind(opening.cause.detail())
-            .bind(codes(opening.members.iter()))
+            .bind(json_list(opening.members.iter().map(|point| point.as_str())))
             .bind(opening.level.as_str())
             .bind(millis(opening.deadline))
             .bind(opening.class.as_str())
             .bind(opening.division.map(|division| division.to_string()).unwrap_or_default())
             .bind(count(opening.members.len()))
-            .bind(Incident::open(0, opening, now).due().map(Timestamp::as_millis))
+            .bind(incident.due().map(Timestamp::as_millis))
     }};
 }
 
 macro_rules! update_incident {
     ($after:expr, $before:expr) => {{
         let after: &Incident = $after;
-        let (restored, members) = after.restored_of();
+        let row = IncidentRow::of(after);
         sqlx::query(CHANGE)
-            .bind(after.id)
+            .bind(row.id)
             .bind(after.revision)
             .bind(i64::from(after.is_live()))
-            .bind(after.stage().as_str())
-            .bind(after.cause.as_str())
-            .bind(after.level.as_str())
-            .bind(after.assignee.as_deref())
-            .bind(count(members))
-            .bind(count(restored))
-            .bind(after.due().map(Timestamp::as_millis))
-            .bind(i64::from(after.overdue))
-            .bind(after.restored.map(Timestamp::as_millis))
-            .bind(after.ended.map(|(at, _)| at.as_millis()))
-            .bind(merged_into(after))
+            .bind(row.stage.as_str())
+            .bind(row.cause)
+            .bind(row.level.as_str())
+            .bind(row.assignee)
+            .bind(row.restored_of.1)
+            .bind(row.restored_of.0)
+            .bind(row.due.map(Timestamp::as_millis))
+            .bind(i64::from(row.overdue))
+            .bind(row.restored.map(Timestamp::as_millis))
+            .bind(row.ended.map(Timestamp::as_millis))
+            .bind(row.merged_into)
             .bind($before)
     }};
 }
@@ -228,6 +228,31 @@ macro_rules! insert_event {
     }};
 }
 
+impl IncidentRow {
+    /// The row of an incident that is at hand.
+    pub fn of(incident: &Incident) -> Self {
+        let (restored, members) = incident.restored_of();
+        Self {
+            id: incident.id,
+            root: incident.root.clone(),
+            cause: incident.cause.as_str().to_owned(),
+            since: incident.since,
+            opened: incident.opened,
+            class: incident.class,
+            division: incident.division,
+            stage: incident.stage(),
+            level: incident.level,
+            assignee: incident.assignee.clone(),
+            restored_of: (count(restored), count(members)),
+            due: incident.due(),
+            overdue: incident.overdue,
+            restored: incident.restored,
+            ended: incident.ended.map(|(at, _)| at),
+            merged_into: incident.merged_into(),
+        }
+    }
+}
+
 impl Store {
     /// Keeps what the desk decided and queues what is told about it, all of it or nothing. Gives the incidents that were
     /// opened, with their numbers; `announce` says what is told about each of them.
@@ -242,10 +267,10 @@ impl Store {
             let mut tx = pool.begin().await?;
             let mut opened = Vec::new();
             for opening in openings {
-                let id: i64 = insert_opening!(opening, now).fetch_one(&mut *tx).await?;
-                let incident = Incident::open(id, opening, now);
+                let mut incident = Incident::open(0, opening, now);
+                incident.id = insert_opening!(opening, &incident).fetch_one(&mut *tx).await?;
                 for notice in announce(&incident) {
-                    queue_notice!(id, &notice).execute(&mut *tx).await?;
+                    queue_notice!(incident.id, &notice).execute(&mut *tx).await?;
                 }
                 opened.push(incident);
             }
@@ -321,9 +346,8 @@ impl Store {
             Db::Lite(_) => PAGE_LITE,
             Db::Pg(_) => PAGE_PG,
         };
-        let stages =
-            serde_json::Value::from_iter(filter.stages.iter().map(|stage| stage.as_str())).to_string();
-        let kinds = serde_json::Value::from_iter(filter.kinds.iter().copied()).to_string();
+        let stages = json_list(filter.stages.iter().map(|stage| stage.as_str()));
+        let kinds = json_list(filter.kinds.iter().copied());
         let division = filter.division.map(|division| division.to_string()).unwrap_or_default();
         let rows: Vec<ListRow> = on_pool!(&self.db, pool => sqlx::query_as(page)
             .bind(before)
@@ -344,14 +368,6 @@ impl Store {
     }
 }
 
-fn corrupt(what: &'static str, value: &str) -> StoreError {
-    StoreError::Corrupt { what, value: value.to_owned() }
-}
-
-fn codes<'a>(points: impl Iterator<Item = &'a PointCode>) -> String {
-    serde_json::Value::from_iter(points.map(|point| point.as_str())).to_string()
-}
-
 fn detail(event: &IncidentEvent) -> String {
     // A struct of texts and numbers is always JSON.
     serde_json::to_string(&Detail::of(&event.happening)).unwrap_or_default()
@@ -363,13 +379,6 @@ fn millis(span: Duration) -> i64 {
 
 fn count(things: usize) -> i64 {
     i64::try_from(things).unwrap_or(i64::MAX)
-}
-
-const fn merged_into(incident: &Incident) -> Option<i64> {
-    match incident.ended {
-        Some((_, Ending::Merged(into))) => Some(into),
-        Some((_, Ending::Closed | Ending::FalseAlarm)) | None => None,
-    }
 }
 
 /// Plays the events of an incident from its opening on.
@@ -389,9 +398,9 @@ fn read_opening(row: OpeningRow) -> Result<Opening, StoreError> {
     Ok(Opening {
         root: read_root(&row.kind, &row.code)?,
         cause: Cause::parse(&row.first_cause, row.first_detail.as_deref())
-            .map_err(|_unknown| corrupt("incident.first_cause", &row.first_cause))?,
+            .map_err(|_unknown| StoreError::corrupt("incident.first_cause", &row.first_cause))?,
         since: Timestamp::from_millis(row.since_ms),
-        members: members.ok_or_else(|| corrupt("incident.first_members", &row.first_members))?,
+        members: members.ok_or_else(|| StoreError::corrupt("incident.first_members", &row.first_members))?,
         class: read_class(&row.class)?,
         division: read_division(&row.division)?,
         level: read_level(&row.first_level)?,
@@ -404,7 +413,8 @@ fn read_event((_, _, at_ms, actor, what, detail, note): EventRow) -> Result<Inci
     Ok(IncidentEvent {
         at: Timestamp::from_millis(at_ms),
         actor,
-        happening: happening.ok_or_else(|| corrupt("incident_event.detail", &format!("{what} {detail}")))?,
+        happening: happening
+            .ok_or_else(|| StoreError::corrupt("incident_event.detail", format!("{what} {detail}")))?,
         note,
     })
 }
@@ -417,7 +427,7 @@ fn read_list_row(row: ListRow) -> Result<IncidentRow, StoreError> {
         opened: Timestamp::from_millis(row.opened_ms),
         class: read_class(&row.class)?,
         division: read_division(&row.division)?,
-        stage: Stage::parse(&row.stage).ok_or_else(|| corrupt("incident.stage", &row.stage))?,
+        stage: Stage::parse(&row.stage).ok_or_else(|| StoreError::corrupt("incident.stage", &row.stage))?,
         level: read_level(&row.level)?,
         cause: row.cause,
         assignee: row.assignee,
@@ -431,21 +441,21 @@ fn read_list_row(row: ListRow) -> Result<IncidentRow, StoreError> {
 }
 
 fn read_root(kind: &str, code: &str) -> Result<Root, StoreError> {
-    Root::parse(kind, code).ok_or_else(|| corrupt("incident.code", &format!("{kind} {code}")))
+    Root::parse(kind, code).ok_or_else(|| StoreError::corrupt("incident.code", format!("{kind} {code}")))
 }
 
 fn read_class(text: &str) -> Result<PointClass, StoreError> {
     let found = PointClass::ALL.into_iter().find(|class| class.as_str() == text);
-    found.ok_or_else(|| corrupt("incident.class", text))
+    found.ok_or_else(|| StoreError::corrupt("incident.class", text))
 }
 
 fn read_division(text: &str) -> Result<Option<DivisionCode>, StoreError> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_code_error| corrupt("incident.division", text))
+    text.parse().map(Some).map_err(|_code_error| StoreError::corrupt("incident.division", text))
 }
 
 fn read_level(text: &str) -> Result<Level, StoreError> {
-    Level::parse(text).ok_or_else(|| corrupt("incident.level", text))
+    Level::parse(text).ok_or_else(|| StoreError::corrupt("incident.level", text))
 }

@@ -228,8 +228,7 @@ impl Store {
 }
 
 fn parse_body<R: DeserializeOwned>(body: &str) -> Result<R, StoreError> {
-    serde_json::from_str(body)
-        .map_err(|_error| StoreError::Corrupt { what: "version of a record", value: body.to_owned() })
+    serde_json::from_str(body).map_err(|_error| StoreError::corrupt("version of a record", body))
 }
 
 /// Turns rows into domain values, by code.

@@ -5,7 +5,7 @@ mod document;
 use crate::domain::Timestamp;
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::outbox::{Entry, EntryState, Notice};
-use crate::store::{Db, Store, StoreError, on_pool};
+use crate::store::{Db, Store, StoreError, json_list, on_pool};
 use document::MessageDocument;
 use std::collections::BTreeMap;
 
@@ -130,7 +130,7 @@ impl Store {
             Db::Pg(_) => SETTLE_PG,
         };
         on_pool!(&self.db, pool => sqlx::query(settle)
-            .bind(json_list(entries))
+            .bind(json_list(entries.iter().copied()))
             .bind(state.as_str())
             .bind(why)
             .bind(now.as_millis())
@@ -152,7 +152,7 @@ impl Store {
             Db::Pg(_) => FAIL_PG,
         };
         on_pool!(&self.db, pool => sqlx::query(fail)
-            .bind(json_list(entries))
+            .bind(json_list(entries.iter().copied()))
             .bind(why)
             .bind(due.as_millis())
             .execute(pool)
@@ -215,28 +215,20 @@ pub(super) fn write_message(notice: &Notice) -> String {
     serde_json::to_string(&MessageDocument::of(&notice.message)).unwrap_or_default()
 }
 
-fn json_list(ids: &[i64]) -> String {
-    serde_json::Value::from_iter(ids.iter().copied()).to_string()
-}
-
-fn corrupt(what: &'static str, value: &str) -> StoreError {
-    StoreError::Corrupt { what, value: value.to_owned() }
-}
-
 fn read_message(text: &str) -> Result<Message, StoreError> {
     let document: Option<MessageDocument> = serde_json::from_str(text).ok();
-    document.and_then(MessageDocument::read).ok_or_else(|| corrupt("notification.message", text))
+    document.and_then(MessageDocument::read).ok_or_else(|| StoreError::corrupt("notification.message", text))
 }
 
 fn read_state(text: &str) -> Result<EntryState, StoreError> {
-    EntryState::parse(text).ok_or_else(|| corrupt("notification.state", text))
+    EntryState::parse(text).ok_or_else(|| StoreError::corrupt("notification.state", text))
 }
 
 fn read_waiting(
     (id, _, kind, state, due_ms, message, failures): WaitingRow,
     waiting: &mut Waiting,
 ) -> Result<(), StoreError> {
-    let kind = MessageKind::parse(&kind).ok_or_else(|| corrupt("notification.kind", &kind))?;
+    let kind = MessageKind::parse(&kind).ok_or_else(|| StoreError::corrupt("notification.kind", &kind))?;
     let entry = Entry { id, kind, state: read_state(&state)?, due: Timestamp::from_millis(due_ms) };
     if entry.state == EntryState::Queued {
         let failures = u32::try_from(failures).unwrap_or(u32::MAX);

@@ -179,13 +179,13 @@ impl Row {
                 measured: self.measured.as_deref().map(read_measurement).transpose()?,
             })),
             "not_looked" => self.read_cause().map(Outcome::NotLooked),
-            other => Err(corrupt("outcome", other)),
+            other => Err(StoreError::corrupt("outcome", other)),
         }
     }
 
     fn read_cause(&self) -> Result<Cause, StoreError> {
         let text = needed("cause", self.cause.as_deref())?;
-        Cause::parse(text, self.detail.as_deref()).map_err(|_unknown| corrupt("cause", text))
+        Cause::parse(text, self.detail.as_deref()).map_err(|_unknown| StoreError::corrupt("cause", text))
     }
 }
 
@@ -275,7 +275,7 @@ pub(super) fn read_clock(text: &str, error_ms: Option<i64>) -> Result<ClockReadi
         ("not_seen", None) => Ok(ClockReading::NotSeen),
         ("not_a_wall_clock", None) => Ok(ClockReading::NotAWallClock),
         ("error_ms", Some(error_ms)) => Ok(ClockReading::ErrorMs(error_ms)),
-        _ => Err(corrupt("clock", text)),
+        _ => Err(StoreError::corrupt("clock", text)),
     }
 }
 
@@ -294,19 +294,15 @@ fn word<T: Copy, const N: usize>(
     all: [T; N],
     as_str: fn(T) -> &'static str,
 ) -> Result<T, StoreError> {
-    all.into_iter().find(|value| as_str(*value) == text).ok_or_else(|| corrupt(what, text))
+    all.into_iter().find(|value| as_str(*value) == text).ok_or_else(|| StoreError::corrupt(what, text))
 }
 
 fn needed<'a>(what: &'static str, text: Option<&'a str>) -> Result<&'a str, StoreError> {
-    text.ok_or_else(|| corrupt(what, ""))
-}
-
-fn corrupt(what: &'static str, value: &str) -> StoreError {
-    StoreError::Corrupt { what, value: value.to_owned() }
+    text.ok_or_else(|| StoreError::corrupt(what, ""))
 }
 
 fn read_json<'a, T: Deserialize<'a>>(what: &'static str, text: &'a str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|_not_ours| corrupt(what, text))
+    serde_json::from_str(text).map_err(|_not_ours| StoreError::corrupt(what, text))
 }
 
 #[expect(clippy::expect_used, reason = "the types have string keys and finite values only")]

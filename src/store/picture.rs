@@ -223,7 +223,7 @@ impl Store {
             on_pool!(&self.db, pool => sqlx::query_as(FRAMINGS).fetch_all(pool).await)
                 .map_err(StoreError::at("read the framings of points"))?;
         let read = |(point, text): (String, String)| {
-            let corrupt = || StoreError::Corrupt { what: "picture_framing.document", value: text.clone() };
+            let corrupt = || StoreError::corrupt("picture_framing.document", &text);
             let document: FramingDocument = serde_json::from_str(&text).map_err(|_malformed| corrupt())?;
             Ok((parse("picture_framing.point", &point)?, document.read().ok_or_else(corrupt)?))
         };
@@ -322,14 +322,13 @@ fn assemble(
 
 impl VersionRow {
     fn read(&self) -> Result<KeptDiagnosis, StoreError> {
-        let corrupt = |what, value: &str| StoreError::Corrupt { what, value: value.to_owned() };
         let version = u32::try_from(self.version)
-            .map_err(|_too_large| corrupt("picture_version.version", &self.version.to_string()))?;
+            .map_err(|_too_large| StoreError::corrupt("picture_version.version", self.version))?;
         let origin = Origin::ALL.into_iter().find(|origin| origin.as_str() == self.origin);
         Ok(KeptDiagnosis {
             point: parse("picture_version.point", &self.point)?,
             version,
-            origin: origin.ok_or_else(|| corrupt("picture_version.origin", &self.origin))?,
+            origin: origin.ok_or_else(|| StoreError::corrupt("picture_version.origin", &self.origin))?,
             since: Timestamp::from_millis(self.since_ms),
             known: Vec::new(),
             lessons: Vec::new(),

@@ -6,7 +6,7 @@
 
 use crate::config::StoreSettings;
 use crate::domain::{Timestamp, Window};
-use crate::store::{Db, Store, StoreError, on_pool};
+use crate::store::{Db, Store, StoreError, json_list, on_pool};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -190,7 +190,7 @@ impl Store {
                 .await)
             .map_err(StoreError::at("read points with old rows"))?;
             let Some(last) = points.last() else { return Ok(removed) };
-            let given = serde_json::Value::from_iter(points.iter().map(String::as_str)).to_string();
+            let given = json_list(points.iter().map(String::as_str));
             removed += self.remove_old_of(old, &given, before).await?;
             last.clone_into(&mut after);
         }

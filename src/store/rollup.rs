@@ -8,7 +8,7 @@ use crate::domain::calendar::{Calendar, Day};
 use crate::domain::exclusion::ExclusionMap;
 use crate::domain::timeline::{MEASURED, Span, StateMillis, Tally, pieces, tally};
 use crate::domain::{DivisionCode, Inventory, Point, PointClass, PointCode, State, Timestamp, Window};
-use crate::store::{Db, Store, StoreError, on_pool, parse, village_range};
+use crate::store::{Db, Store, StoreError, json_list, on_pool, parse, village_range};
 use sqlx::FromRow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -514,21 +514,17 @@ fn read_spans(rows: &[SpanRow]) -> Result<BTreeMap<PointCode, Vec<Span>>, StoreE
     Ok(spans)
 }
 
-fn json_list<'a>(codes: impl Iterator<Item = &'a str>) -> String {
-    serde_json::Value::from_iter(codes).to_string()
-}
-
 impl ClosedRow {
     fn read(&self) -> Result<ClosedDay, StoreError> {
         let (start, end) = (Timestamp::from_millis(self.start_ms), Timestamp::from_millis(self.end_ms));
-        let corrupt = || StoreError::Corrupt { what: "closed_day.end_ms", value: self.end_ms.to_string() };
+        let corrupt = || StoreError::corrupt("closed_day.end_ms", self.end_ms);
         Ok(ClosedDay { day: parse("day", &self.day)?, window: Window::new(start, end).ok_or_else(corrupt)? })
     }
 }
 
 impl VillageRow {
     fn read(&self) -> Result<VillageTime, StoreError> {
-        let corrupt = || StoreError::Corrupt { what: "class", value: self.class.clone() };
+        let corrupt = || StoreError::corrupt("class", &self.class);
         let class =
             PointClass::ALL.into_iter().find(|class| class.as_str() == self.class).ok_or_else(corrupt)?;
         let millis = |columns: [i64; MEASURED.len()]| {

@@ -4,7 +4,7 @@
 
 use crate::domain::timeline::Span;
 use crate::domain::{DivisionCode, PointCode, Timestamp, Window};
-use crate::store::{Db, Store, StoreError, on_pool, parse, village_range};
+use crate::store::{Db, Store, StoreError, json_list, on_pool, parse, village_range};
 
 /// The statements that pack spans, which the databases write differently. Each row is a point and a JSON list of three
 /// lists: starts, ends, states; numbers are packed a third cheaper than joined texts.
@@ -117,7 +117,7 @@ impl Store {
     ) -> Result<Vec<PointSpans>, StoreError> {
         let statement = self.span_statements().of_points;
         let rows: Vec<(String, String)> = on_pool!(&self.db, pool => sqlx::query_as(statement)
-            .bind(json_list(points))
+            .bind(json_list(points.iter().map(PointCode::as_str)))
             .bind(window.start().as_millis())
             .bind(window.end().as_millis())
             .fetch_all(pool)
@@ -135,7 +135,7 @@ impl Store {
     ) -> Result<Vec<PointSpans>, StoreError> {
         let statement = self.span_statements().earlier;
         let rows: Vec<(String, String)> = on_pool!(&self.db, pool => sqlx::query_as(statement)
-            .bind(json_list(points))
+            .bind(json_list(points.iter().map(PointCode::as_str)))
             .bind(at.as_millis())
             .bind(Timestamp::MIN.as_millis())
             .fetch_all(pool)
@@ -187,10 +187,6 @@ impl Store {
     }
 }
 
-fn json_list(points: &[PointCode]) -> String {
-    serde_json::Value::from_iter(points.iter().map(PointCode::to_string)).to_string()
-}
-
 /// Unpacks off the async threads: a county's month takes tens of milliseconds.
 async fn unpack_aside(rows: Vec<(String, String)>) -> Result<Vec<PointSpans>, StoreError> {
     let unpacked = tokio::task::spawn_blocking(move || unpack(rows)).await;
@@ -222,7 +218,7 @@ fn unpack(rows: Vec<(String, String)>) -> Result<Vec<PointSpans>, StoreError> {
 type Packed<'a> = (Option<Vec<i64>>, Option<Vec<i64>>, Option<Vec<&'a str>>);
 
 fn read_spans(packed: &str) -> Result<Vec<Span>, StoreError> {
-    let corrupt = || StoreError::Corrupt { what: "interval", value: packed.to_owned() };
+    let corrupt = || StoreError::corrupt("interval", packed);
     let (starts, ends, states): Packed<'_> = serde_json::from_str(packed).map_err(|_not_ours| corrupt())?;
     let bounds = starts.unwrap_or_default().into_iter().zip(ends.unwrap_or_default());
     let spans = bounds.zip(states.unwrap_or_default()).map(|((start, end), state)| {

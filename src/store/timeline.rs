@@ -375,8 +375,8 @@ fn write_evidence(evidence: &Evidence) -> String {
 }
 
 fn read_evidence(text: &str) -> Result<Evidence, StoreError> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(text)
-        .map_err(|_not_ours| StoreError::Corrupt { what: "evidence", value: text.to_owned() })?;
+    let pairs: Vec<(String, String)> =
+        serde_json::from_str(text).map_err(|_not_ours| StoreError::corrupt("evidence", text))?;
     Ok(Evidence(pairs.into_iter().map(|(word, value)| (Cow::Owned(word), value)).collect()))
 }
 
@@ -384,14 +384,14 @@ fn read_condition(cause: Option<&str>, detail: Option<&str>) -> Result<Condition
     let Some(cause) = cause else { return Ok(Condition::Good) };
     Cause::parse(cause, detail)
         .map(Condition::Because)
-        .map_err(|_unknown| StoreError::Corrupt { what: "cause", value: cause.to_owned() })
+        .map_err(|_unknown| StoreError::corrupt("cause", cause))
 }
 
 fn read_provenance(text: &str) -> Result<Provenance, StoreError> {
     Provenance::ALL
         .into_iter()
         .find(|provenance| provenance.as_str() == text)
-        .ok_or_else(|| StoreError::Corrupt { what: "provenance", value: text.to_owned() })
+        .ok_or_else(|| StoreError::corrupt("provenance", text))
 }
 
 impl OpenRow {

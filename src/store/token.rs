@@ -97,15 +97,15 @@ impl Store {
 }
 
 fn token((name, role, division, created_ms, revoked_ms): Row) -> Result<Token, StoreError> {
-    let corrupt = |what, value: &str| StoreError::Corrupt { what, value: value.to_owned() };
     let scope = match &division {
-        Some(text) => {
-            Some(text.parse::<DivisionCode>().map_err(|_code_error| corrupt("token division", text))?)
-        }
+        Some(text) => Some(
+            text.parse::<DivisionCode>()
+                .map_err(|_code_error| StoreError::corrupt("token division", text))?,
+        ),
         None => None,
     };
     Ok(Token {
-        role: role.parse().map_err(|_role_error| corrupt("token role", &role))?,
+        role: role.parse().map_err(|_role_error| StoreError::corrupt("token role", &role))?,
         name,
         scope: Scope::new(scope),
         created: Timestamp::from_millis(created_ms),

@@ -149,7 +149,7 @@ fn message(kind: MessageKind) -> Message {
         severity: Severity::Page,
         level: Level::Township,
         division: "230521100".parse().ok(),
-        title: format!("【{}】青山镇上行链路中断，影响 12 路", kind.in_chinese()),
+        title: format!("【{}】青山镇上行链路中断，影响 12 路", kind.name_zh()),
         text: "原因：链路不通\n范围：友谊县青山镇\n开始：2026-09-21 22:08".to_owned(),
         at: NOW,
         since,

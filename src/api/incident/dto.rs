@@ -2,8 +2,9 @@
 
 use crate::api::time::Time;
 use crate::api::view::View;
+use crate::api::whole::Whole;
 use crate::api::word::{IncidentStageWord, LevelWord, PointClassWord, RepairReasonWord};
-use crate::domain::incident::{Ending, Happening, Incident, IncidentEvent, Member, Root};
+use crate::domain::incident::{Happening, Incident, IncidentEvent, Member, Root};
 use crate::domain::{Cause, DivisionCode, PointCode, Timestamp};
 use crate::store::incident::IncidentRow;
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,7 @@ pub(crate) struct IncidentDto {
 }
 
 impl IncidentDto {
-    pub(crate) fn of_row(row: IncidentRow, view: &View) -> Self {
+    pub(crate) fn new(row: IncidentRow, view: &View) -> Self {
         let (members_restored, members) = row.restored_of;
         Self {
             id: row.id,
@@ -97,35 +98,6 @@ impl IncidentDto {
             restored: row.restored.map(Time),
             ended: row.ended.map(Time),
             merged_into: row.merged_into,
-        }
-    }
-
-    fn of(incident: &Incident, view: &View) -> Self {
-        let (restored, members) = incident.restored_of();
-        let count = |points: usize| i64::try_from(points).unwrap_or(i64::MAX);
-        let merged_into = match incident.ended {
-            Some((_, Ending::Merged(into))) => Some(into),
-            Some((_, Ending::Closed | Ending::FalseAlarm)) | None => None,
-        };
-        Self {
-            id: incident.id,
-            root: RootDto::new(&incident.root, view),
-            cause: incident.cause.as_str().to_owned(),
-            since: incident.since.into(),
-            opened: incident.opened.into(),
-            class: incident.class.into(),
-            division: incident.division.map(|division| division.to_string()),
-            division_name: division_name(incident.division, view),
-            stage: incident.stage().into(),
-            level: incident.level.into(),
-            assignee: incident.assignee.clone(),
-            members: count(members),
-            members_restored: count(restored),
-            due: incident.due().map(Time),
-            overdue: incident.overdue,
-            restored: incident.restored.map(Time),
-            ended: incident.ended.map(|(at, _)| at.into()),
-            merged_into,
         }
     }
 }
@@ -156,7 +128,7 @@ pub(crate) struct IncidentDetail {
 impl IncidentDetail {
     pub(crate) fn new(incident: &Incident, view: &View, now: Timestamp) -> Self {
         Self {
-            incident: IncidentDto::of(incident, view),
+            incident: IncidentDto::new(IncidentRow::of(incident), view),
             repair: incident.repair.map(RepairReasonWord),
             suspended: incident.is_suspended(),
             excluded: incident.is_excluded(),
@@ -281,30 +253,6 @@ impl EventDto {
     }
 }
 
-/// A whole number; JSON may write it with a point.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "u32")]
-pub(crate) struct Number(pub(crate) u32);
-
-impl TryFrom<f64> for Number {
-    type Error = String;
-
-    fn try_from(number: f64) -> Result<Self, String> {
-        // A negative zero is zero; whole numbers are written without a point.
-        let written = (number + 0.0).to_string();
-        written
-            .parse()
-            .map(Self)
-            .map_err(|_not_whole| format!("{number} is not a whole number from 0 to {}", u32::MAX))
-    }
-}
-
-impl From<Number> for u32 {
-    fn from(number: Number) -> Self {
-        number.0
-    }
-}
-
 /// What a person has to say.
 #[derive(Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -332,7 +280,7 @@ pub(crate) struct DispatchRequest {
     /// How long the repair may take, seconds on its clock, from the first failure on; as before when left out, at first that
     /// of the class in `targets.toml`
     #[schema(value_type = Option<u32>, minimum = 60, maximum = 31_536_000)]
-    deadline_seconds: Option<Number>,
+    deadline_seconds: Option<Whole<u32>>,
     /// In words
     #[serde(default)]
     #[schema(
@@ -346,10 +294,10 @@ impl DispatchRequest {
     /// The deadline; an error for one that is out of bounds.
     pub(crate) fn deadline(&self) -> Result<Option<Duration>, String> {
         match self.deadline_seconds {
-            Some(Number(seconds)) if !(60..=31_536_000).contains(&seconds) => {
+            Some(Whole(seconds)) if !(60..=31_536_000).contains(&seconds) => {
                 Err("`deadline_seconds` must be 60 to 31536000".to_owned())
             }
-            seconds => Ok(seconds.map(|Number(seconds)| Duration::from_secs(seconds.into()))),
+            seconds => Ok(seconds.map(|Whole(seconds)| Duration::from_secs(seconds.into()))),
         }
     }
 }
@@ -395,7 +343,7 @@ pub(crate) struct SuspendRequest {
 pub(crate) struct MergeRequest {
     /// Number of the other incident
     #[schema(value_type = i64, minimum = 0, maximum = 4294967295i64)]
-    pub(crate) into: Number,
+    pub(crate) into: Whole<u32>,
     /// In words
     #[serde(default)]
     #[schema(

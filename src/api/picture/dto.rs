@@ -1,8 +1,9 @@
 //! The JSON forms of pictures.
 
-use crate::api::picture::shape::{CornersDto, EdgesDto, Whole};
+use crate::api::picture::shape::{CornersDto, EdgesDto};
 use crate::api::time::Time;
 use crate::api::view::View;
+use crate::api::whole::Whole;
 use crate::api::word::{BaselineOriginWord, BaselineStepWord, ItemWord, LightWord};
 use crate::domain::access::Scope;
 use crate::domain::decode::Polygon;
@@ -137,11 +138,11 @@ pub(crate) struct WaiverDto {
     /// Every day from this minute of the local day on, over midnight where it is the later one; with `daily_to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u16>, maximum = 1440)]
-    daily_from: Option<Whole>,
+    daily_from: Option<Whole<u16>>,
     /// ..up to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u16>, maximum = 1440)]
-    daily_to: Option<Whole>,
+    daily_to: Option<Whole<u16>>,
 }
 
 /// What is done with the baselines of a point.

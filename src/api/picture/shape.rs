@@ -1,5 +1,6 @@
 //! Areas and polygons in a picture, as JSON arrays of thousandths of its width and height.
 
+use crate::api::whole::Whole;
 use crate::domain::decode::Polygon;
 use crate::domain::picture::Area;
 use serde::{Deserialize, Serialize};
@@ -7,31 +8,13 @@ use std::borrow::Cow;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
-/// A whole number that is not negative. JSON has one kind of numbers: `329.0` is as whole as `329`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
-pub(crate) struct Whole(pub(crate) u16);
-
 /// Left, top, right and bottom.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct EdgesDto([Whole; 4]);
+pub(crate) struct EdgesDto([Whole<u16>; 4]);
 
 /// The corners of a polygon.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct CornersDto(Vec<[Whole; 2]>);
-
-impl TryFrom<f64> for Whole {
-    type Error = String;
-
-    fn try_from(number: f64) -> Result<Self, String> {
-        // A negative zero is zero; whole numbers are written without a point.
-        let written = (number + 0.0).to_string();
-        written
-            .parse()
-            .map(Self)
-            .map_err(|_not_whole| format!("{number} is not a whole number from 0 to 65535"))
-    }
-}
+pub(crate) struct CornersDto(Vec<[Whole<u16>; 2]>);
 
 impl EdgesDto {
     pub(crate) fn of(area: &Area) -> Self {
@@ -85,25 +68,5 @@ impl utoipa::PartialSchema for CornersDto {
 impl utoipa::ToSchema for CornersDto {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("Corners")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_whole_number_may_have_a_point() {
-        let check = |text: &str, expected| {
-            assert_eq!(serde_json::from_str(text).ok().map(|Whole(number)| number), expected, "{text}");
-        };
-        check("329", Some(329));
-        check("329.0", Some(329));
-        check("-0.0", Some(0));
-        check("0.5", None);
-        check("-1", None);
-        check("65536", None);
-        check("\"1\"", None);
-        assert_eq!(serde_json::to_string(&Whole(7)).unwrap(), "7");
     }
 }

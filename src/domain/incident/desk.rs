@@ -116,20 +116,21 @@ impl Desk {
 
     /// What follows from what fails now.
     pub fn step(&self, scene: &Scene<'_>, now: Timestamp, rules: &DeskRules) -> Vec<Step> {
-        let failures = self.failures(scene);
+        let ledger = Ledger::of(&self.live);
+        let failures = ledger.failures(scene);
         let mut steps = Vec::new();
         let mut taken: BTreeMap<i64, Taken<'_>> = BTreeMap::new();
         for failure in &failures {
-            match self.place(&failure.root) {
+            match ledger.place(&failure.root) {
                 Place::Incident(id) => taken.entry(id).or_default().add(failure),
                 Place::Dismissed => {}
-                Place::New => steps.extend(self.opening(failure, scene, rules).map(Step::Open)),
+                Place::New => steps.extend(ledger.opening(failure, scene, rules).map(Step::Open)),
             }
         }
         let root_of = root_of_points(&failures);
         let failing: BTreeSet<&Root> = failures.iter().map(|failure| &failure.root).collect();
         for incident in self.live.values() {
-            let follow = Follow { desk: self, scene, root_of: &root_of, incident, now, rules };
+            let follow = Follow { ledger: &ledger, scene, root_of: &root_of, incident, now, rules };
             let happenings = if incident.ended.is_some() {
                 (!failing.contains(&incident.root)).then_some(Happening::Gone).into_iter().collect()
             } else {
@@ -138,6 +139,27 @@ impl Desk {
             steps.extend(happenings.into_iter().map(|happening| Step::Event(incident.id, happening)));
         }
         steps
+    }
+}
+
+/// The live incidents as one step looks them up: as often as points fail.
+struct Ledger<'a> {
+    live: &'a BTreeMap<i64, Incident>,
+    /// The newest of each root: an older one that a person ended may still be followed.
+    by_root: BTreeMap<&'a Root, &'a Incident>,
+    /// Those of many points that go on.
+    of_many: Vec<&'a Incident>,
+}
+
+impl<'a> Ledger<'a> {
+    fn of(live: &'a BTreeMap<i64, Incident>) -> Self {
+        let is_of_many =
+            |incident: &&Incident| incident.ended.is_none() && !matches!(incident.root, Root::Point(_));
+        Self {
+            live,
+            by_root: live.values().map(|incident| (&incident.root, incident)).collect(),
+            of_many: live.values().filter(is_of_many).collect(),
+        }
     }
 
     /// The incident that a failure opens; none while the first round lasts, or when everything of it is excluded.
@@ -173,20 +195,17 @@ impl Desk {
     /// What still fails by itself when its link is back has failed since the link did.
     fn first_failure(&self, failure: &Failure) -> Timestamp {
         let Root::Point(point) = failure.root else { return failure.since };
-        let cut_off = |incident: &&Incident| {
-            matches!(incident.root, Root::Link(_))
-                && incident.members.get(&point).is_some_and(|member| member.restored.is_none())
-        };
-        let outages = self.live.values().filter(cut_off).map(|incident| incident.since);
+        let cut_off =
+            |incident: &&&Incident| matches!(incident.root, Root::Link(_)) && incident.takes_down(point);
+        let outages = self.of_many.iter().filter(cut_off).map(|incident| incident.since);
         outages.fold(failure.since, Timestamp::min)
     }
 
     /// What fails now. A point that still fails as it did in an incident of many is not yet one of its own.
     fn failures(&self, scene: &Scene<'_>) -> Vec<Failure> {
-        let sights: Vec<Sight<'_>> = scene.points.iter().map(|seen| seen.sight.clone()).collect();
-        let links = scene.links.iter().map(|(link, (_, since))| (link.clone(), *since)).collect();
+        let sights: Vec<&Sight<'_>> = scene.points.iter().map(|seen| &seen.sight).collect();
         let mut found: BTreeMap<Root, Failure> = BTreeMap::new();
-        for failure in failures(&sights, &links, scene.bulk) {
+        for failure in failures(&sights, &scene.links, scene.bulk) {
             let root = self.left_over(&failure).unwrap_or_else(|| failure.root.clone());
             match found.get_mut(&root) {
                 Some(known) => {
@@ -201,23 +220,18 @@ impl Desk {
 
     fn left_over(&self, failure: &Failure) -> Option<Root> {
         let Root::Point(point) = failure.root else { return None };
-        let holds = |incident: &&Incident| match &incident.root {
+        let fails_alike = |incident: &Incident| match &incident.root {
             Root::Credential(_) => incident.cause == failure.cause,
             Root::Device(_) | Root::Site(_) => incident.cause.state() == failure.cause.state(),
             Root::OwnNetwork | Root::Link(_) | Root::Point(_) => false,
         };
-        let still = |incident: &&Incident| {
-            incident.ended.is_none()
-                && incident.members.get(&point).is_some_and(|member| member.restored.is_none())
-        };
-        self.live.values().find(|incident| holds(incident) && still(incident)).map(|it| it.root.clone())
+        let holds = |incident: &&&Incident| fails_alike(incident) && incident.takes_down(point);
+        self.of_many.iter().find(holds).map(|incident| incident.root.clone())
     }
 
     /// The incident that a root belongs to: its own, or the one that a person merged it into.
     fn place(&self, root: &Root) -> Place {
-        let of_root = |incident: &&Incident| incident.root == *root;
-        // The newest one counts: an older one that a person ended may still be followed.
-        let Some(mut incident) = self.live.values().rev().find(of_root) else { return Place::New };
+        let Some(mut incident) = self.by_root.get(root).copied() else { return Place::New };
         // A chain of merges is at most as long as there are incidents.
         for _ in 0..self.live.len() {
             match incident.ended {
@@ -257,7 +271,7 @@ fn root_of_points(failures: &[Failure]) -> BTreeMap<PointCode, &Root> {
 
 /// One incident held against a scene.
 struct Follow<'a> {
-    desk: &'a Desk,
+    ledger: &'a Ledger<'a>,
     scene: &'a Scene<'a>,
     root_of: &'a BTreeMap<PointCode, &'a Root>,
     incident: &'a Incident,
@@ -314,7 +328,7 @@ impl Follow<'_> {
             (Root::Point(_), State::Degraded | State::NoVideo | State::Offline) => false,
             (_, State::Degraded | State::NoVideo | State::Offline) => {
                 let root = self.root_of.get(&point);
-                root.is_none_or(|root| self.desk.place(root) != Place::Incident(self.incident.id))
+                root.is_none_or(|root| self.ledger.place(root) != Place::Incident(self.incident.id))
             }
         }
     }
@@ -330,8 +344,8 @@ impl Follow<'_> {
             }
             explanation = Some(root);
         }
-        let Place::Incident(into) = self.desk.place(explanation?) else { return None };
-        let other = self.desk.incident(into).filter(|other| other.id != self.incident.id)?;
+        let Place::Incident(into) = self.ledger.place(explanation?) else { return None };
+        let other = self.ledger.live.get(&into).filter(|other| other.id != self.incident.id)?;
         (other.since <= self.incident.since).then_some(into)
     }
 

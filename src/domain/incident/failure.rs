@@ -5,7 +5,7 @@
 
 use crate::domain::correlate::{BulkCause, Shared};
 use crate::domain::incident::Root;
-use crate::domain::{Cause, Condition, LinkCode, PointCode, SiteCode, State, Timestamp};
+use crate::domain::{Cause, Condition, DivisionCode, LinkCode, PointCode, SiteCode, State, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer offline points than this are no failure of what they hang on.
@@ -41,8 +41,8 @@ pub struct Failure {
 
 /// Every failure of now, in the order of roots. `links` tells since when each failed link cuts points off.
 pub fn failures(
-    sights: &[Sight<'_>],
-    links: &BTreeMap<LinkCode, Timestamp>,
+    sights: &[&Sight<'_>],
+    links: &BTreeMap<LinkCode, (DivisionCode, Timestamp)>,
     bulk: &[BulkCause],
 ) -> Vec<Failure> {
     let of_bulk = in_bulk(bulk);
@@ -61,7 +61,7 @@ pub fn failures(
         };
         add(&mut found, root, sight, cause);
     }
-    for (link, since) in links {
+    for (link, (_, since)) in links {
         if let Some(failure) = found.get_mut(&Root::Link(link.clone())) {
             failure.since = failure.since.min(*since);
         }
@@ -96,21 +96,22 @@ fn in_bulk(bulk: &[BulkCause]) -> BTreeMap<PointCode, Root> {
 
 /// What a pole or a device takes down with it: the keys of which every point, and more than one, is offline, with how many.
 fn together<'a, K: Ord + ?Sized>(
-    sights: &[Sight<'a>],
+    sights: &[&Sight<'a>],
     key: impl Fn(&Sight<'a>) -> Option<&'a K>,
     of_bulk: &BTreeMap<PointCode, Root>,
 ) -> BTreeMap<&'a K, usize> {
-    let is_offline =
-        |sight: &&Sight<'_>| sight.condition.state() == State::Offline && !of_bulk.contains_key(&sight.point);
+    let is_offline = |sight: &&&Sight<'_>| {
+        sight.condition.state() == State::Offline && !of_bulk.contains_key(&sight.point)
+    };
     let mut offline: BTreeMap<&K, usize> = BTreeMap::new();
-    for key in sights.iter().filter(is_offline).filter_map(&key) {
+    for key in sights.iter().filter(is_offline).filter_map(|sight| key(sight)) {
         *offline.entry(key).or_default() += 1;
     }
     offline.retain(|_, count| *count >= LEAST_TOGETHER);
     if offline.is_empty() {
         return offline;
     }
-    let others = sights.iter().filter(|sight| !is_offline(sight)).filter_map(key);
+    let others = sights.iter().filter(|sight| !is_offline(sight)).filter_map(|sight| key(sight));
     for answering in others.collect::<BTreeSet<&K>>() {
         offline.remove(answering);
     }
@@ -172,7 +173,9 @@ mod tests {
                 }
             })
             .collect();
-        let links = [("V".parse().unwrap(), Timestamp::from_seconds(5))].into();
+        let division = "230521100201".parse().unwrap();
+        let links = [("V".parse().unwrap(), (division, Timestamp::from_seconds(5)))].into();
+        let sights: Vec<&Sight<'_>> = sights.iter().collect();
         let found: Vec<String> = failures(&sights, &links, bulk)
             .into_iter()
             .map(|Failure { root, cause, since, members }| {

@@ -175,7 +175,7 @@ table!(
 /// Parses a stored text; a text that does not parse was not written by this version.
 fn parsed<T: FromStr>(what: &'static str, text: &str) -> Result<T, StoreError> {
     let shown = if may_hold_password(text) { "(withheld)" } else { text };
-    text.parse().map_err(|_error: T::Err| StoreError::Corrupt { what, value: shown.to_owned() })
+    text.parse().map_err(|_error: T::Err| StoreError::corrupt(what, shown))
 }
 
 fn parsed_if<T: FromStr>(what: &'static str, text: Option<&String>) -> Result<Option<T>, StoreError> {
@@ -192,15 +192,11 @@ fn word<T: Copy>(
     all.iter()
         .copied()
         .find(|variant| as_str(*variant) == text)
-        .ok_or_else(|| StoreError::Corrupt { what, value: text.to_owned() })
+        .ok_or_else(|| StoreError::corrupt(what, text))
 }
 
 fn whole<T: TryFrom<i64>>(what: &'static str, value: Option<i64>) -> Result<Option<T>, StoreError> {
-    value
-        .map(|value| {
-            T::try_from(value).map_err(|_error| StoreError::Corrupt { what, value: value.to_string() })
-        })
-        .transpose()
+    value.map(|value| T::try_from(value).map_err(|_error| StoreError::corrupt(what, value))).transpose()
 }
 
 fn instant(millis: Option<i64>) -> Option<Timestamp> {

@@ -249,10 +249,9 @@ impl Tx {
         .map_err(StoreError::at("check the grids of the points"))?;
         rows.into_iter()
             .map(|(point, grid)| {
-                let corrupt = |what, value: &str| StoreError::Corrupt { what, value: value.to_owned() };
                 Ok((
-                    point.parse().map_err(|_error| corrupt("point code", &point))?,
-                    grid.parse().map_err(|_error| corrupt("grid code", &grid))?,
+                    point.parse().map_err(|_error| StoreError::corrupt("point code", &point))?,
+                    grid.parse().map_err(|_error| StoreError::corrupt("grid code", &grid))?,
                 ))
             })
             .collect()

@@ -67,7 +67,7 @@ async fn a_mail_is_readable_chinese_and_stands_in_the_thread_of_its_incident() {
         let mail = server.taken();
         let header = |name: &str| mail["headers"][name].as_str().unwrap().to_owned();
         assert_eq!(mail["to"], serde_json::json!(["duty@example.org", "chief@example.org"]));
-        assert_eq!(header("subject"), format!("【{}】青山镇上行链路中断，影响 12 路", kind.in_chinese()));
+        assert_eq!(header("subject"), format!("【{}】青山镇上行链路中断，影响 12 路", kind.name_zh()));
         assert_eq!(header("from"), "雪亮巡检 <sharpeyes@example.org>");
         assert_eq!(header("message-id"), format!("<incident-17-{}@example.org>", kind.as_str()));
         assert_eq!(header("references"), "<incident-17@example.org>");
