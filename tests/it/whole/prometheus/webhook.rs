@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Machine-dependent: a disk or a machine that is shared with other tests may well be slow.
-const OF_THE_MACHINE: [&str; 2] = ["SharpEyesDbCommitSlow", "SharpEyesSchedulerLag"];
+const OF_THE_MACHINE: [&str; 3] = ["SharpEyesDbCommitSlow", "SharpEyesDiskLow", "SharpEyesSchedulerLag"];
 
 /// One alert of a message.
 #[derive(Clone, Debug)]
