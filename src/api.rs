@@ -16,6 +16,7 @@ mod extract;
 mod filter;
 mod grid;
 pub mod guard;
+mod handover;
 mod hold;
 mod import;
 mod incident;
@@ -34,6 +35,7 @@ mod problem;
 mod prose;
 mod sd;
 mod serve;
+mod silence;
 mod site;
 mod state;
 mod summary;
@@ -64,6 +66,31 @@ pub fn router(state: ApiState) -> axum::Router {
 /// Runs what the face does by itself (event frames, background figures) until it is cancelled. Spawn it once.
 pub async fn run(state: ApiState, cancel: CancellationToken) {
     tokio::join!(event::run(&state, &cancel), metrics::sli::run(&state, &cancel));
+}
+
+/// The routes of the people on duty.
+fn duty() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(incident::list))
+        .routes(routes!(incident::one))
+        .routes(routes!(incident::members))
+        .routes(routes!(incident::events))
+        .routes(routes!(incident::acknowledge))
+        .routes(routes!(incident::acknowledge_many))
+        .routes(routes!(incident::dispatch))
+        .routes(routes!(incident::repair))
+        .routes(routes!(incident::suspend))
+        .routes(routes!(incident::resume))
+        .routes(routes!(incident::call_false))
+        .routes(routes!(incident::merge))
+        .routes(routes!(incident::note))
+        .routes(routes!(notification::list))
+        .routes(routes!(silence::list, silence::enter))
+        .routes(routes!(silence::end))
+        .routes(routes!(handover::list, handover::give))
+        .routes(routes!(handover::draft))
+        .routes(routes!(handover::one))
+        .routes(routes!(handover::take))
 }
 
 /// Every documented route; the OpenAPI document is collected from them.
@@ -98,19 +125,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(coverage::report))
         .routes(routes!(coverage::gaps))
         .routes(routes!(coverage::targets))
-        .routes(routes!(incident::list))
-        .routes(routes!(incident::one))
-        .routes(routes!(incident::members))
-        .routes(routes!(incident::events))
-        .routes(routes!(incident::acknowledge))
-        .routes(routes!(incident::dispatch))
-        .routes(routes!(incident::repair))
-        .routes(routes!(incident::suspend))
-        .routes(routes!(incident::resume))
-        .routes(routes!(incident::call_false))
-        .routes(routes!(incident::merge))
-        .routes(routes!(incident::note))
-        .routes(routes!(notification::list))
+        .merge(duty())
         .routes(routes!(deadman::beat))
         .routes(routes!(deadman::list))
         .routes(routes!(exclusion::list, exclusion::enter))

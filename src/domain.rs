@@ -50,6 +50,7 @@ pub mod record;
 pub mod rtp;
 pub mod schedule;
 pub mod secret;
+pub mod silence;
 pub mod site;
 pub mod sps;
 pub mod state;

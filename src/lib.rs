@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod coverage;
 pub mod domain;
+pub mod fault;
 pub mod health;
 pub mod incident;
 pub mod ingest;

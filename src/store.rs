@@ -9,6 +9,7 @@ pub mod credential;
 pub mod decoded_size;
 pub mod exclusion;
 pub mod fact;
+pub mod handover;
 mod heartbeat;
 pub mod incident;
 pub mod inventory;
@@ -19,6 +20,7 @@ pub mod observation;
 pub mod picture;
 pub mod retention;
 pub mod rollup;
+pub mod silence;
 pub mod span;
 pub mod timeline;
 pub mod token;
@@ -204,6 +206,14 @@ impl StoreError {
     pub(crate) fn at(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { operation, source }
     }
+}
+
+/// The division that a column names; an empty one names none.
+pub(crate) fn read_division(what: &'static str, text: &str) -> Result<Option<DivisionCode>, StoreError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_code_error| StoreError::corrupt(what, text))
 }
 
 /// Texts or numbers as one JSON list, to be bound to `json_each` or its like.

@@ -9,6 +9,7 @@
 //! was made, every request needs one for good: revoking the last token closes the service, it does not open it.
 
 use crate::api::problem::ApiError;
+use crate::api::prose::{self, Layout};
 use crate::api::state::ApiState;
 use crate::domain::DivisionCode;
 use crate::domain::access::{Role, Scope};
@@ -115,6 +116,31 @@ impl Caller {
     /// Refuses a caller who may see one division only.
     pub(crate) fn needs_everything(&self) -> Result<(), ApiError> {
         if self.scope == Scope::EVERYTHING { Ok(()) } else { Err(ApiError::WholeNetworkOnly) }
+    }
+
+    /// Whether it may see a part of what lies in a division, or across all of them.
+    pub(crate) fn sees_part_of(&self, division: Option<DivisionCode>) -> bool {
+        division.is_none_or(|division| {
+            self.scope.holds(&division) || self.scope.division().is_some_and(|own| division.contains(&own))
+        })
+    }
+
+    /// Refuses to let a caller act on what lies outside, or reaches beyond its own division.
+    pub(crate) fn may_act_in(&self, division: Option<DivisionCode>) -> Result<(), ApiError> {
+        let is_inside =
+            division.map_or(self.scope == Scope::EVERYTHING, |division| self.scope.holds(&division));
+        if is_inside { Ok(()) } else { Err(ApiError::OutsideScope) }
+    }
+
+    /// The person who acts: the owner of the token, or who is named in `field` where no token exists.
+    pub(crate) fn person(&self, field: &'static str, named: Option<String>) -> Result<String, ApiError> {
+        if !self.is_local() {
+            return Ok(self.name.clone());
+        }
+        let unnamed = || ApiError::Unprocessable(format!("without a token `{field}` must be named"));
+        let name = named.filter(|name| !name.trim().is_empty()).ok_or_else(unnamed)?;
+        prose::check(field, &name, Layout::Line, 100)?;
+        Ok(name)
     }
 
     /// The division that a figure is about; a figure is never narrowed, because it would mean something else.

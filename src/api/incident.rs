@@ -1,7 +1,7 @@
 //! `incidents`: one for each highest failed cause, with what people do about it. The desk alone changes them
 //! (`incident::task`); here it is asked to, after the audit was told.
 
-mod dto;
+pub(in crate::api) mod dto;
 
 use crate::api::extract::{Json as Body, Path, Query, text};
 use crate::api::guard::{Caller, Operator, Reader};
@@ -14,15 +14,15 @@ use crate::api::state::ApiState;
 use crate::api::view::View;
 use crate::api::word::IncidentStageWord;
 use crate::domain::access::Scope;
-use crate::domain::incident::{DeedError, Incident, Root, Stage};
+use crate::domain::incident::{DeedError, Incident, RootKind, Stage};
 use crate::domain::{DivisionCode, PointCode};
 use crate::incident::{Deed, IncidentOrder, OrderError};
 use crate::store::incident::IncidentFilter;
 use axum::Json;
 use axum::extract::State;
 use dto::{
-    DispatchRequest, EventDto, IncidentDetail, IncidentDto, MemberDto, MergeRequest, NoteRequest,
-    RepairRequest, SuspendRequest,
+    BulkAnswer, BulkRequest, DispatchRequest, EventDto, IncidentDetail, IncidentDto, MemberDto, MergeRequest,
+    NoteRequest, RepairRequest, SuspendRequest,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
@@ -67,7 +67,7 @@ impl IncidentQuery {
         };
         IncidentFilter {
             stages: Stage::ALL.into_iter().filter(is_asked).collect(),
-            kinds: Root::KINDS.to_vec(),
+            kinds: RootKind::ALL.to_vec(),
             division: scope.division(),
             overdue: self.overdue,
         }
@@ -127,8 +127,9 @@ pub(crate) async fn list(
     let before = query.after.map_or(i64::MAX, i64::from);
     let rows =
         state.inputs().store.incident_rows(&query.filter(scope), before, query.limit.one_more()).await?;
+    let silences = state.inputs().store.silences_in_force(state.inputs().clock.now()).await?;
     let show = move |view: &View| {
-        let show = |row| IncidentDto::new(row, view);
+        let show = |row| IncidentDto::new(row, view, &silences);
         Ok(Json(Page::cut(rows.into_iter(), query.limit, |row| row.id.to_string(), show)))
     };
     state.compute(show).await
@@ -198,6 +199,30 @@ pub(crate) async fn acknowledge(
     Body(body): Body<NoteRequest>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
     carry_out(&state, caller, path.id, Deed::Acknowledge, &body, &body.note).await
+}
+
+/// Takes care of many incidents at once: those of one county after a storm, say. Each one that cannot be acknowledged is named
+/// with the reason; the others are.
+#[utoipa::path(post, path = "/api/v1/incidents/acknowledge", tag = "incidents", request_body = BulkRequest,
+    responses((status = 200, body = BulkAnswer), AnyProblem, BodyProblem, ContradictionProblem))]
+pub(crate) async fn acknowledge_many(
+    State(state): State<ApiState>,
+    Operator(caller): Operator,
+    Body(body): Body<BulkRequest>,
+) -> Result<Json<BulkAnswer>, ApiError> {
+    prose::check("note", &body.note, Layout::Lines, 1_000)?;
+    let mut answer = BulkAnswer::default();
+    let note = NoteRequest { note: body.note.clone() };
+    for id in body.numbers()? {
+        match order(&state, &caller, id, Deed::Acknowledge, &note, &note.note).await {
+            Ok(_) => answer.acknowledged.push(id),
+            Err(error) if error.kind().0.is_server_error() && answer.acknowledged.is_empty() => {
+                return Err(error);
+            }
+            Err(error) => answer.refuse(id, &error),
+        }
+    }
+    Ok(Json(answer))
 }
 
 /// Sends somebody (派单), or somebody else; sets how long the repair may take.
@@ -281,7 +306,7 @@ pub(crate) async fn merge(
     Path(path): Path<IncidentPath>,
     Body(body): Body<MergeRequest>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
-    may_act(&find(&state, &caller, body.into.0).await?, &caller)?;
+    caller.may_act_in(find(&state, &caller, body.into.0).await?.division)?;
     let deed = Deed::Merge { into: body.into.0.into() };
     carry_out(&state, caller, path.id, deed, &body, &body.note).await
 }
@@ -303,20 +328,7 @@ pub(crate) async fn note(
 async fn find(state: &ApiState, caller: &Caller, id: u32) -> Result<Incident, ApiError> {
     let missing = || ApiError::NotFound { what: "incident", code: id.to_string() };
     let incident = state.inputs().store.incident(id.into()).await?.ok_or_else(missing)?;
-    let is_visible = incident.division.is_none_or(|division| {
-        caller.scope.holds(&division) || caller.scope.division().is_some_and(|own| division.contains(&own))
-    });
-    if is_visible { Ok(incident) } else { Err(missing()) }
-}
-
-/// Whoever sees a part of an incident only may not act on all of it.
-fn may_act(incident: &Incident, caller: &Caller) -> Result<(), ApiError> {
-    let holds = |division: DivisionCode| caller.scope.holds(&division);
-    if incident.division.map_or(caller.scope == Scope::EVERYTHING, holds) {
-        Ok(())
-    } else {
-        Err(ApiError::OutsideScope)
-    }
+    if caller.sees_part_of(incident.division) { Ok(incident) } else { Err(missing()) }
 }
 
 async fn carry_out(
@@ -327,20 +339,33 @@ async fn carry_out(
     body: &impl Serialize,
     note: &str,
 ) -> Result<Json<IncidentDetail>, ApiError> {
+    show(state, order(state, &caller, id, deed, body, note).await?).await
+}
+
+/// Has the desk do it, after the audit was told.
+async fn order(
+    state: &ApiState,
+    caller: &Caller,
+    id: u32,
+    deed: Deed,
+    body: &impl Serialize,
+    note: &str,
+) -> Result<Incident, ApiError> {
     prose::check("note", note, Layout::Lines, 1_000)?;
-    may_act(&find(state, &caller, id).await?, &caller)?;
+    caller.may_act_in(find(state, caller, id).await?.division)?;
     let text = serde_json::to_string(body).map_err(ApiError::internal)?;
-    state.audit(&caller, &format!("incident.{}", deed.as_str()), &id.to_string(), &text).await?;
+    state.audit(caller, &format!("incident.{}", deed.as_str()), &id.to_string(), &text).await?;
     let (reply, replied) = oneshot::channel();
-    let order = IncidentOrder { id: id.into(), deed, by: caller.name, note: note.to_owned(), reply };
+    let order = IncidentOrder { id: id.into(), deed, by: caller.name.clone(), note: note.to_owned(), reply };
     state.inputs().incidents.try_send(order).map_err(|_full_or_closed| ApiError::Busy)?;
     let Ok(Ok(answer)) = timeout(ORDER_DEADLINE, replied).await else { return Err(ApiError::Busy) };
-    show(state, answer.map_err(refused)?).await
+    answer.map_err(refused)
 }
 
 async fn show(state: &ApiState, incident: Incident) -> Result<Json<IncidentDetail>, ApiError> {
     let now = state.inputs().clock.now();
-    state.compute(move |view| Ok(Json(IncidentDetail::new(&incident, view, now)))).await
+    let silences = state.inputs().store.silences_in_force(now).await?;
+    state.compute(move |view| Ok(Json(IncidentDetail::new(&incident, view, &silences, now)))).await
 }
 
 fn refused(error: OrderError) -> ApiError {

@@ -27,7 +27,7 @@ pub(crate) struct NotificationDto {
     /// What is told.
     kind: MessageKindWord,
     /// What became of it: `dropped` was over before it was told, or nobody was told what it ends; `dead` was refused for good, or
-    /// not brought for a day.
+    /// not brought in two hundred tries.
     state: EntryStateWord,
     /// In one line.
     title: String,

@@ -3,12 +3,13 @@
 use crate::coverage::gap::GapKind;
 use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
-use crate::domain::incident::{Level, RepairReason, Stage as IncidentStage};
+use crate::domain::incident::{Level, RepairReason, RootKind, Stage as IncidentStage};
 use crate::domain::message::MessageKind;
 use crate::domain::outbox::EntryState;
 use crate::domain::picture::baseline::Origin;
 use crate::domain::picture::{Item, Light};
 use crate::domain::place::PlaceKind;
+use crate::domain::silence::SilenceState;
 use crate::domain::site::Datum;
 use crate::domain::{
     Codec, DivisionLevel, ExclusionKind, LinkKind, Look, PointClass, PointStatus, Provenance, Stage, State,
@@ -71,6 +72,10 @@ pub(crate) fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
 words! {
     /// [`IncidentStage`] as a word.
     IncidentStageWord(IncidentStage) as "IncidentStage", IncidentStage::ALL;
+    /// [`RootKind`] as a word.
+    RootKindWord(RootKind) as "RootKind", RootKind::ALL;
+    /// [`SilenceState`] as a word.
+    SilenceStateWord(SilenceState) as "SilenceState", SilenceState::ALL;
     /// [`EntryState`] as a word.
     EntryStateWord(EntryState) as "NotificationState", EntryState::ALL;
     /// [`MessageKind`] as a word.

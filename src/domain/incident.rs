@@ -31,20 +31,17 @@ pub enum Root {
 }
 
 impl Root {
-    /// The word of its kind, used in SQL and JSON.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> RootKind {
         match self {
-            Self::OwnNetwork => "own_network",
-            Self::Link(_) => "link",
-            Self::Credential(_) => "credential",
-            Self::Device(_) => "device",
-            Self::Site(_) => "site",
-            Self::Point(_) => "point",
+            Self::OwnNetwork => RootKind::OwnNetwork,
+            Self::Link(_) => RootKind::Link,
+            Self::Credential(_) => RootKind::Credential,
+            Self::Device(_) => RootKind::Device,
+            Self::Site(_) => RootKind::Site,
+            Self::Point(_) => RootKind::Point,
         }
     }
-
-    /// Every kind.
-    pub const KINDS: [&'static str; 6] = ["own_network", "link", "credential", "device", "site", "point"];
 
     /// Its code, name or address; nothing for our own network.
     pub fn code(&self) -> &str {
@@ -59,24 +56,28 @@ impl Root {
     }
 
     /// Rebuilds a root from [`Root::kind`] and [`Root::code`].
-    pub fn parse(kind: &str, code: &str) -> Option<Self> {
+    pub fn new(kind: RootKind, code: &str) -> Option<Self> {
         Some(match kind {
-            "own_network" => Self::OwnNetwork,
-            "link" => Self::Link(code.parse().ok()?),
-            "credential" => Self::Credential(code.to_owned()),
-            "device" => Self::Device(code.to_owned()),
-            "site" => Self::Site(code.parse().ok()?),
-            "point" => Self::Point(code.parse().ok()?),
-            _ => return None,
+            RootKind::OwnNetwork => Self::OwnNetwork,
+            RootKind::Link => Self::Link(code.parse().ok()?),
+            RootKind::Credential => Self::Credential(code.to_owned()),
+            RootKind::Device => Self::Device(code.to_owned()),
+            RootKind::Site => Self::Site(code.parse().ok()?),
+            RootKind::Point => Self::Point(code.parse().ok()?),
         })
+    }
+
+    /// Rebuilds a root from the word of its kind and its code.
+    pub fn parse(kind: &str, code: &str) -> Option<Self> {
+        Self::new(RootKind::parse(kind)?, code)
     }
 }
 
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code() {
-            "" => f.write_str(self.kind()),
-            code => write!(f, "{}:{code}", self.kind()),
+            "" => f.write_str(self.kind().as_str()),
+            code => write!(f, "{}:{code}", self.kind().as_str()),
         }
     }
 }
@@ -106,6 +107,24 @@ macro_rules! words {
             }
         }
     };
+}
+
+words! {
+    /// The kinds of roots.
+    RootKind {
+        /// 本网.
+        OwnNetwork => "own_network",
+        /// 链路.
+        Link => "link",
+        /// 凭据.
+        Credential => "credential",
+        /// 设备.
+        Device => "device",
+        /// 杆点.
+        Site => "site",
+        /// 点位.
+        Point => "point",
+    }
 }
 
 words! {

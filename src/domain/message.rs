@@ -2,7 +2,7 @@
 //!
 //! Owns the message and its short forms. Who is told when is decided above; how it is carried is known to each channel.
 
-use crate::domain::incident::Level;
+use crate::domain::incident::{Level, Root};
 use crate::domain::{DivisionCode, Timestamp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -146,6 +146,13 @@ pub struct Message {
     pub labels: BTreeMap<String, String>,
     /// Where the console shows it.
     pub link: Option<String>,
+}
+
+impl Message {
+    /// What failed, as its labels say; nothing of a digest or test.
+    pub fn root(&self) -> Option<Root> {
+        Root::parse(self.labels.get("kind")?, self.labels.get("code")?)
+    }
 }
 
 /// Which messages a channel is for; an empty list is every one.

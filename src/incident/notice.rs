@@ -193,7 +193,7 @@ fn labels(incident: &Incident, severity: Severity) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
         ("alertname", "SharpEyesIncident".to_owned()),
         ("incident", incident.id.to_string()),
-        ("kind", incident.root.kind().to_owned()),
+        ("kind", incident.root.kind().as_str().to_owned()),
         ("code", incident.root.code().to_owned()),
         ("severity", severity.as_str().to_owned()),
     ]);

@@ -7,11 +7,14 @@ use crate::domain::Timestamp;
 use crate::domain::message::Message;
 use crate::domain::outbox::{EntryState, pause, plan};
 use crate::domain::quota::{Quota, Turn};
+use crate::domain::silence::Silence;
+use crate::fault::{self, FaultPoint};
 use crate::notify::{Channel, Retry, SendError};
 use crate::store::notification::Waiting;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 use futures::future::join_all;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,10 +25,13 @@ use tokio_util::sync::CancellationToken;
 const PERIOD: Duration = Duration::from_secs(2);
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// What is muted is looked at again after this: a person may end a silence early.
+const MUTED_PAUSE: Duration = Duration::from_secs(30);
 /// Incidents read at once.
 const INCIDENTS: u32 = 500;
-/// What a channel cannot be brought for so long is given up: a dead letter, which the API shows.
-const GIVE_UP: Duration = Duration::from_secs(24 * 3_600);
+/// What a channel could not be brought so often is given up: a dead letter, which the API shows. With the pauses between, it
+/// takes about a day.
+const GIVE_UP: u32 = 200;
 
 /// What the outbox needs.
 #[derive(Debug)]
@@ -45,18 +51,20 @@ pub async fn run(inputs: OutboxInputs, cancel: CancellationToken) {
     let OutboxInputs { store, clock, channels, bell } = inputs;
     let carriers = channels.iter().map(|channel| {
         let quota = Quota::new(channel.allowance());
-        Carrier { store: &store, clock: &clock, channel, bell: &bell, quota }.work()
+        let (store, clock, bell) = (&store, &clock, &*bell);
+        Carrier { store, clock, channel, bell, quota, repeats_failed: 0, repeat_again: Timestamp::MIN }.work()
     });
-    let counting = count(&store);
+    let counting = count(&store, &clock);
     let work = async { tokio::join!(join_all(carriers), counting) };
     let _cut_short = cancel.run_until_cancelled(Box::pin(work)).await;
 }
 
-/// Counts what waits and what is dead.
-async fn count(store: &Store) {
+/// Counts what waits, what is dead, and the silences that mute.
+async fn count(store: &Store, clock: &Clock) {
     loop {
-        if let Ok((queued, dead)) = store.outbox_length().await {
-            telemetry::outbox_measured(queued, dead);
+        let counted = tokio::try_join!(store.outbox_length(), store.silences_in_force(clock.now()));
+        if let Ok(((queued, dead), silences)) = counted {
+            telemetry::outbox_measured(queued, dead, silences.len());
         }
         sleep(STORE_PAUSE).await;
     }
@@ -69,6 +77,9 @@ struct Carrier<'a> {
     channel: &'a Channel,
     bell: &'a Notify,
     quota: Quota,
+    /// How often telling again failed in a row, and when it is tried next.
+    repeats_failed: u32,
+    repeat_again: Timestamp,
 }
 
 impl Carrier<'_> {
@@ -92,8 +103,9 @@ impl Carrier<'_> {
     /// Sends what may be sent now; gives how long to rest.
     async fn turn(&mut self) -> Result<Duration, StoreError> {
         let now = self.clock.now();
-        let waiting = self.store.waiting_notifications(self.channel.name(), INCIDENTS).await?;
-        let ready = self.drop_what_is_over(waiting, now).await?;
+        let waiting = self.store.waiting_notifications(self.channel.name(), INCIDENTS, now).await?;
+        let due = self.drop_what_is_over(waiting, now).await?;
+        let ready = self.hold_what_is_muted(due, now).await?;
         if ready.is_empty() {
             self.repeat(now).await?;
             return Ok(PERIOD);
@@ -124,21 +136,47 @@ impl Carrier<'_> {
         Ok(ready)
     }
 
+    /// Holds back what a silence mutes: it is told when that is over, unless it ended meanwhile.
+    async fn hold_what_is_muted(&self, due: Vec<Due>, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+        let silences = match due.is_empty() {
+            true => Vec::new(),
+            false => self.store.silences_in_force(now).await?,
+        };
+        let mut muted: BTreeMap<i64, (&Silence, Vec<i64>)> = BTreeMap::new();
+        let mut ready = Vec::new();
+        for due in due {
+            match silences.iter().find(|silence| silence.request.mutes(&due.message)) {
+                Some(silence) => muted.entry(silence.id).or_insert((silence, Vec::new())).1.push(due.id),
+                None => ready.push(due),
+            }
+        }
+        for (silence, entries) in muted.into_values() {
+            let why = format!("muted by silence {}", silence.id);
+            let again = silence.request.window.end().min(now.plus(MUTED_PAUSE));
+            self.store.hold_notifications(&entries, &why, again).await?;
+        }
+        Ok(ready)
+    }
+
     async fn send(&self, due: Vec<Due>) -> Result<(), StoreError> {
         let messages: Vec<Message> = due.iter().map(|due| due.message.clone()).collect();
+        fault::reach(FaultPoint::OutboxRead);
         let sent = self.channel.send(&messages).await;
+        fault::reach(FaultPoint::OutboxSent);
         let now = self.clock.now();
         match sent {
             Ok(()) => {
                 let ids: Vec<i64> = due.iter().map(|due| due.id).collect();
-                self.store.settle_notifications(&ids, EntryState::Sent, "", now).await
+                self.store.settle_notifications(&ids, EntryState::Sent, "", now).await?;
+                fault::reach(FaultPoint::OutboxSettled);
+                Ok(())
             }
             Err(error) => self.postpone(&due, &error, now).await,
         }
     }
 
     async fn postpone(&self, due: &[Due], error: &SendError, now: Timestamp) -> Result<(), StoreError> {
-        let is_over = |due: &&Due| error.is_final() || now.since(due.message.at) >= GIVE_UP;
+        let is_over = |due: &&Due| error.is_final() || due.failures.saturating_add(1) >= GIVE_UP;
         let (dead, alive): (Vec<&Due>, Vec<&Due>) = due.iter().partition(is_over);
         let why = error.to_string();
         if !dead.is_empty() {
@@ -152,24 +190,33 @@ impl Carrier<'_> {
                 Retry::Again { after: Some(after) } => pause.max(after),
                 Retry::Again { after: None } | Retry::Never => pause,
             };
-            self.store.postpone_notifications(&ids, &why, now.plus(pause)).await?;
+            self.store.fail_notifications(&ids, &why, now.plus(pause)).await?;
         }
         Ok(())
     }
 
-    /// Tells again what a receiver forgets.
-    async fn repeat(&self, now: Timestamp) -> Result<(), StoreError> {
-        let Some(every) = self.channel.repeat_every() else { return Ok(()) };
+    /// Tells again what a receiver forgets, muted or not: what it forgets it calls recovered.
+    async fn repeat(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(every) = self.channel.repeat_every().filter(|_| now >= self.repeat_again) else {
+            return Ok(());
+        };
         let limit = u32::try_from(self.channel.allowance().together).unwrap_or(u32::MAX);
         let stale = self.store.stale_notifications(self.channel.name(), now.minus(every), limit).await?;
         if stale.is_empty() {
             return Ok(());
         }
         let (ids, messages): (Vec<i64>, Vec<Message>) = stale.into_iter().unzip();
-        if self.channel.send(&messages).await.is_ok() {
-            self.store.settle_notifications(&ids, EntryState::Sent, "", now).await?;
+        match self.channel.send(&messages).await {
+            Ok(()) => {
+                self.repeats_failed = 0;
+                self.store.settle_notifications(&ids, EntryState::Sent, "", self.clock.now()).await
+            }
+            Err(_counted_by_the_channel) => {
+                self.repeats_failed = self.repeats_failed.saturating_add(1);
+                self.repeat_again = now.plus(pause(self.repeats_failed, rand::random()));
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 

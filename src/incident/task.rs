@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::incident::desk::{Desk, DeskRules, Step};
 use crate::domain::incident::{DeedError, Happening, Incident, IncidentEvent, Opening, RepairReason};
 use crate::domain::{Inventory, Timestamp};
+use crate::fault::{self, FaultPoint};
 use crate::health::snapshot::Snapshot;
 use crate::store::incident::IncidentChange;
 use crate::store::{Store, StoreError};
@@ -263,7 +264,9 @@ impl Task {
     ) -> Result<Vec<Incident>, StoreError> {
         let records = self.places.records();
         let announce = |incident: &Incident| self.notices.of_opening(incident, records, now);
+        fault::reach(FaultPoint::IncidentDecided);
         let kept = in_time(self.store.keep_incidents(openings, changes, announce, now)).await;
+        fault::reach(FaultPoint::IncidentKept);
         self.in_doubt |= kept.is_err();
         self.bell.notify_waiters();
         kept

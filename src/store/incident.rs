@@ -2,11 +2,12 @@
 
 mod document;
 
-use crate::domain::incident::{Incident, IncidentEvent, Level, Opening, Root, Stage};
+use crate::domain::incident::{Incident, IncidentEvent, Level, Opening, Root, RootKind, Stage};
 use crate::domain::outbox::Notice;
 use crate::domain::{Cause, DivisionCode, PointClass, Timestamp};
+use crate::fault::{self, FaultPoint};
 use crate::store::notification::{QUEUE, write_message};
-use crate::store::{Db, Store, StoreError, json_list, on_pool};
+use crate::store::{Db, Store, StoreError, json_list, on_pool, read_division};
 use document::Detail;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,6 +45,13 @@ const PAGE_PG: &str = "SELECT id, kind, code, since_ms, opened_ms, class, divisi
     WHERE id < $1 AND stage IN (SELECT json_array_elements_text($2::json)) \
     AND kind IN (SELECT json_array_elements_text($3::json)) \
     AND (division LIKE $4 || '%' OR $4 LIKE division || '%') AND (overdue = 1 OR $5 = 0) ORDER BY id DESC LIMIT $6";
+
+/// Of a division, the whole network when `$1` is empty: those opened and ended since `$2`, those that go on, and those of them
+/// whose clock a person holds.
+const COUNT: &str = "SELECT COALESCE(SUM(CASE WHEN opened_ms >= $2 THEN 1 ELSE 0 END), 0), \
+    COALESCE(SUM(CASE WHEN ended_ms >= $2 THEN 1 ELSE 0 END), 0), \
+    COALESCE(SUM(CASE WHEN ended_ms IS NULL THEN 1 ELSE 0 END), 0), \
+    COALESCE(SUM(CASE WHEN stage = 'suspended' THEN 1 ELSE 0 END), 0) FROM incident WHERE division LIKE $1 || '%'";
 
 /// Every event, for one incident.
 const ALL: i64 = i64::MAX;
@@ -109,11 +117,24 @@ pub struct IncidentFilter {
     /// In one of these stages.
     pub stages: Vec<Stage>,
     /// Of one of these kinds of roots.
-    pub kinds: Vec<&'static str>,
+    pub kinds: Vec<RootKind>,
     /// Inside this division, or holding it.
     pub division: Option<DivisionCode>,
     /// Only those whose deadline passed.
     pub overdue: bool,
+}
+
+/// How many incidents a shift had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IncidentCounts {
+    /// Opened since then.
+    pub opened: i64,
+    /// Ended since then.
+    pub ended: i64,
+    /// Those that go on.
+    pub live: i64,
+    /// Of them, those whose clock a person holds.
+    pub suspended: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -161,7 +182,7 @@ macro_rules! insert_opening {
     ($opening:expr, $incident:expr) => {{
         let (opening, incident): (&Opening, &Incident) = ($opening, $incident);
         sqlx::query_scalar(OPEN)
-            .bind(opening.root.kind())
+            .bind(opening.root.kind().as_str())
             .bind(opening.root.code())
             .bind(opening.since.as_millis())
             .bind(incident.opened.as_millis())
@@ -287,6 +308,7 @@ impl Store {
                     queue_notice!(change.after.id, notice).execute(&mut *tx).await?;
                 }
             }
+            fault::reach(FaultPoint::IncidentWritten);
             tx.commit().await?;
             Ok::<_, sqlx::Error>(opened)
         }
@@ -347,7 +369,7 @@ impl Store {
             Db::Pg(_) => PAGE_PG,
         };
         let stages = json_list(filter.stages.iter().map(|stage| stage.as_str()));
-        let kinds = json_list(filter.kinds.iter().copied());
+        let kinds = json_list(filter.kinds.iter().map(|kind| kind.as_str()));
         let division = filter.division.map(|division| division.to_string()).unwrap_or_default();
         let rows: Vec<ListRow> = on_pool!(&self.db, pool => sqlx::query_as(page)
             .bind(before)
@@ -360,6 +382,21 @@ impl Store {
             .await)
         .map_err(StoreError::at("list incidents"))?;
         rows.into_iter().map(read_list_row).collect()
+    }
+
+    /// How many incidents a division had since an instant, and has now; those of the whole network when none is named.
+    pub async fn incident_counts(
+        &self,
+        division: Option<DivisionCode>,
+        since: Timestamp,
+    ) -> Result<IncidentCounts, StoreError> {
+        let (opened, ended, live, suspended) = on_pool!(&self.db, pool => sqlx::query_as(COUNT)
+            .bind(division.map(|division| division.to_string()).unwrap_or_default())
+            .bind(since.as_millis())
+            .fetch_one(pool)
+            .await)
+        .map_err(StoreError::at("count incidents"))?;
+        Ok(IncidentCounts { opened, ended, live, suspended })
     }
 
     async fn event_rows(&self, id: i64, after: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
@@ -402,7 +439,7 @@ fn read_opening(row: OpeningRow) -> Result<Opening, StoreError> {
         since: Timestamp::from_millis(row.since_ms),
         members: members.ok_or_else(|| StoreError::corrupt("incident.first_members", &row.first_members))?,
         class: read_class(&row.class)?,
-        division: read_division(&row.division)?,
+        division: read_division("incident.division", &row.division)?,
         level: read_level(&row.first_level)?,
         deadline: Duration::from_millis(u64::try_from(row.first_deadline_ms).unwrap_or(0)),
     })
@@ -426,7 +463,7 @@ fn read_list_row(row: ListRow) -> Result<IncidentRow, StoreError> {
         since: Timestamp::from_millis(row.since_ms),
         opened: Timestamp::from_millis(row.opened_ms),
         class: read_class(&row.class)?,
-        division: read_division(&row.division)?,
+        division: read_division("incident.division", &row.division)?,
         stage: Stage::parse(&row.stage).ok_or_else(|| StoreError::corrupt("incident.stage", &row.stage))?,
         level: read_level(&row.level)?,
         cause: row.cause,
@@ -447,13 +484,6 @@ fn read_root(kind: &str, code: &str) -> Result<Root, StoreError> {
 fn read_class(text: &str) -> Result<PointClass, StoreError> {
     let found = PointClass::ALL.into_iter().find(|class| class.as_str() == text);
     found.ok_or_else(|| StoreError::corrupt("incident.class", text))
-}
-
-fn read_division(text: &str) -> Result<Option<DivisionCode>, StoreError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_code_error| StoreError::corrupt("incident.division", text))
 }
 
 fn read_level(text: &str) -> Result<Level, StoreError> {

@@ -13,19 +13,21 @@ use std::collections::BTreeMap;
 pub(super) const QUEUE: &str = "INSERT INTO notification (incident, message_key, channel, kind, message, queued_ms, due_ms, state, \
     failures, why) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, '') ON CONFLICT DO NOTHING";
 
-/// Every entry, on one channel, of the incidents with the oldest entries that wait.
+/// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest. One that has
+/// to wait holds up those behind it, and nothing of another incident.
 const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures FROM notification \
-    WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE channel = $1 AND state = 'queued' \
-    ORDER BY id LIMIT $2) ORDER BY id";
+    WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE id IN \
+    (SELECT MIN(id) FROM notification WHERE channel = $1 AND state = 'queued' GROUP BY incident) AND due_ms <= $3 \
+    ORDER BY due_ms, id LIMIT $2) ORDER BY id";
 
 const SETTLE_LITE: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value FROM json_each($1))";
 const SETTLE_PG: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
 
-const FAIL_LITE: &str = "UPDATE notification SET failures = failures + 1, why = $2, due_ms = $3 \
+const POSTPONE_LITE: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3 \
     WHERE id IN (SELECT value FROM json_each($1))";
-const FAIL_PG: &str = "UPDATE notification SET failures = failures + 1, why = $2, due_ms = $3 \
+const POSTPONE_PG: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3 \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
 
 /// What was told last of each incident that goes on, on one channel, when that was before `$2`.
@@ -93,28 +95,27 @@ struct ShownRow {
 }
 
 impl Store {
-    /// What waits on a channel, of at most `incidents` incidents, those that wait longest.
+    /// What waits on a channel and is due, of at most `incidents` incidents, those that are due longest.
     pub async fn waiting_notifications(
         &self,
         channel: &str,
         incidents: u32,
+        now: Timestamp,
     ) -> Result<Vec<Waiting>, StoreError> {
         let rows: Vec<WaitingRow> = on_pool!(&self.db, pool => sqlx::query_as(WAITING)
             .bind(channel)
             .bind(i64::from(incidents))
+            .bind(now.as_millis())
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read the outbox"))?;
-        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut waiting: BTreeMap<i64, Waiting> = BTreeMap::new();
         for row in rows {
             let incident = row.1;
-            if !waiting.iter().any(|known| known.incident == incident) {
-                waiting.push(Waiting { incident, entries: Vec::new(), messages: BTreeMap::new() });
-            }
-            let Some(known) = waiting.iter_mut().find(|known| known.incident == incident) else { continue };
-            read_waiting(row, known)?;
+            let fresh = || Waiting { incident, entries: Vec::new(), messages: BTreeMap::new() };
+            read_waiting(row, waiting.entry(incident).or_insert_with(fresh))?;
         }
-        Ok(waiting)
+        Ok(waiting.into_values().collect())
     }
 
     /// Settles entries for good.
@@ -141,20 +142,41 @@ impl Store {
     }
 
     /// Notes that entries could not be sent and are tried again at `due`.
-    pub async fn postpone_notifications(
+    pub async fn fail_notifications(
         &self,
         entries: &[i64],
         why: &str,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        let fail = match &self.db {
-            Db::Lite(_) => FAIL_LITE,
-            Db::Pg(_) => FAIL_PG,
+        self.postpone(entries, why, due, 1).await
+    }
+
+    /// Notes that entries are not sent before `due`, through nobody's fault.
+    pub async fn hold_notifications(
+        &self,
+        entries: &[i64],
+        why: &str,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.postpone(entries, why, due, 0).await
+    }
+
+    async fn postpone(
+        &self,
+        entries: &[i64],
+        why: &str,
+        due: Timestamp,
+        failures: i64,
+    ) -> Result<(), StoreError> {
+        let postpone = match &self.db {
+            Db::Lite(_) => POSTPONE_LITE,
+            Db::Pg(_) => POSTPONE_PG,
         };
-        on_pool!(&self.db, pool => sqlx::query(fail)
+        on_pool!(&self.db, pool => sqlx::query(postpone)
             .bind(json_list(entries.iter().copied()))
             .bind(why)
             .bind(due.as_millis())
+            .bind(failures)
             .execute(pool)
             .await
             .map(|_done| ()))

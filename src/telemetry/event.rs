@@ -213,7 +213,7 @@ pub fn decoded_sizes_not_kept(error: &(dyn Error + 'static), stream_count: usize
 
 /// An incident was opened.
 pub fn incident_opened(incident: &Incident) {
-    METRICS.incidents_opened.with_label_values(&[incident.root.kind()]).inc();
+    METRICS.incidents_opened.with_label_values(&[incident.root.kind().as_str()]).inc();
     let (id, root, cause, points) = (incident.id, &incident.root, &incident.cause, incident.members.len());
     tracing::info!(incident.id = id, root = %root, cause = %cause, points, since = %incident.since,
         "incident {id}: {root} fails because of {cause} since {}, {points} points", incident.since);
@@ -248,8 +248,9 @@ pub fn deadman_beat(name: &str, evaluated: Timestamp) {
     METRICS.deadman_beat.with_label_values(&[name]).set(unix_seconds(evaluated));
 }
 
-/// The outbox was counted.
-pub fn outbox_measured(queued: i64, dead: i64) {
+/// The outbox was counted, and the silences that hold parts of it back.
+pub fn outbox_measured(queued: i64, dead: i64, silences: usize) {
+    METRICS.silences.set(i64::try_from(silences).unwrap_or(i64::MAX));
     METRICS.outbox_length.set(queued);
     METRICS.dead_letters.set(dead);
 }

@@ -4,7 +4,7 @@
 //! starts from nothing.
 
 use crate::domain::decode::DecodeFailure;
-use crate::domain::incident::{Root, Stage as IncidentStage};
+use crate::domain::incident::{RootKind, Stage as IncidentStage};
 use crate::domain::{Look, Stage};
 use crate::telemetry::label::{CauseGroup, SkipReason, Worker};
 use prometheus::core::Collector;
@@ -57,6 +57,7 @@ pub struct Metrics {
     pub(super) incident_keep_failures: IntCounter,
     pub(super) outbox_length: IntGauge,
     pub(super) dead_letters: IntGauge,
+    pub(super) silences: IntGauge,
     pub(super) deadman_beat: GaugeVec,
     pub(super) commit_duration: Histogram,
     pub(super) commit_failures: IntCounter,
@@ -184,8 +185,9 @@ impl Metrics {
             outbox_length: int_gauge("notification_outbox_length", "Notifications that wait to be sent."),
             dead_letters: int_gauge(
                 "notification_dead_letters",
-                "Notifications that were given up: refused for good, or not brought for a day.",
+                "Notifications that were given up: refused for good, or not brought in two hundred tries.",
             ),
+            silences: int_gauge("silences_in_force", "Silences that mute notifications now."),
             deadman_beat: gauge_vec(
                 "deadman_last_beat_timestamp_seconds",
                 "When Prometheus last evaluated the watchdog that Alertmanager reported to us.",
@@ -281,7 +283,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 49] = [
+        let collectors: [Box<dyn Collector>; 50] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -308,6 +310,7 @@ impl Metrics {
             Box::new(self.incident_keep_failures.clone()),
             Box::new(self.outbox_length.clone()),
             Box::new(self.dead_letters.clone()),
+            Box::new(self.silences.clone()),
             Box::new(self.deadman_beat.clone()),
             Box::new(self.commit_duration.clone()),
             Box::new(self.commit_failures.clone()),
@@ -354,8 +357,8 @@ impl Metrics {
         for stage in IncidentStage::ALL.into_iter().filter(|stage| !stage.is_end()) {
             self.incidents.with_label_values(&[stage.as_str()]).set(0);
         }
-        for kind in Root::KINDS {
-            self.incidents_opened.with_label_values(&[kind]).reset();
+        for kind in RootKind::ALL {
+            self.incidents_opened.with_label_values(&[kind.as_str()]).reset();
         }
         for kind in ["transition", "observation"] {
             self.dropped_records.with_label_values(&[kind]).reset();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The floors, lowest first.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["child", "clock", "config", "reach", "telemetry"],
+    &["child", "clock", "config", "fault", "reach", "telemetry"],
     &["store", "probe", "ingest", "picture", "notify", "simulate", "vital"],
     &["inventory", "health"],
     &["coverage", "incident"],

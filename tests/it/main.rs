@@ -11,6 +11,8 @@ mod floors;
 mod guide;
 mod health;
 mod import;
+#[cfg(all(feature = "fault-points", feature = "simulate"))]
+mod incident;
 #[cfg(feature = "simulate")]
 mod notify;
 mod picture;

@@ -5,7 +5,7 @@
 mod alertmanager;
 mod file;
 mod mail;
-mod receiver;
+pub(crate) mod receiver;
 mod robot;
 mod secrecy;
 mod syslog;
@@ -25,12 +25,12 @@ use std::process::{Command, Stdio};
 /// The key of every channel here.
 const KEY: &str = "a-key-of-the-test";
 /// Now, unless a test has another clock.
-const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
 /// Settings and secrets of channels, in a folder of their own.
-struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 impl Bench {
@@ -38,8 +38,12 @@ impl Bench {
         Self::at(NOW)
     }
 
-    fn at(now: Timestamp) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: Clock::manual(now) }
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self::with(Clock::manual(now))
+    }
+
+    pub(crate) fn with(clock: Clock) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), clock }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -56,7 +60,7 @@ impl Bench {
     }
 
     /// A channel with these keys; `KEYFILE` stands for a file with [`KEY`].
-    fn channel(&self, keys: &str) -> Channel {
+    pub(crate) fn channel(&self, keys: &str) -> Channel {
         self.try_channel(keys).unwrap()
     }
 

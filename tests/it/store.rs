@@ -18,6 +18,7 @@ mod picture;
 mod retention;
 mod rollup;
 mod schema;
+mod silence;
 mod span;
 mod timeline;
 mod transport;

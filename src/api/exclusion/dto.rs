@@ -174,7 +174,7 @@ impl ExclusionRequestDto {
                 .ok_or_else(|| ApiError::Unprocessable("`from` must lie before `to`".to_owned()))?,
             reason: self.reason,
             evidence: self.evidence,
-            applicant: person(caller, "applicant", self.applicant)?,
+            applicant: caller.person("applicant", self.applicant)?,
         })
     }
 }
@@ -182,18 +182,8 @@ impl ExclusionRequestDto {
 impl ApprovalDto {
     /// Who approves.
     pub(crate) fn person(self, caller: &Caller) -> Result<String, ApiError> {
-        person(caller, "approver", self.approver)
+        caller.person("approver", self.approver)
     }
-}
-
-/// The person who acts: the owner of the token, or who is named where no token exists.
-fn person(caller: &Caller, field: &'static str, named: Option<String>) -> Result<String, ApiError> {
-    if !caller.is_local() {
-        return Ok(caller.name.clone());
-    }
-    let name = named.ok_or_else(|| unprocessable("without a token the person must be named"))?;
-    prose::check(field, &name, Layout::Line, 100)?;
-    Ok(name)
 }
 
 fn unprocessable(reason: &str) -> ApiError {

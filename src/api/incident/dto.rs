@@ -1,20 +1,23 @@
 //! The JSON forms of incidents and of what people do to them.
 
+use crate::api::problem::ApiError;
 use crate::api::time::Time;
 use crate::api::view::View;
 use crate::api::whole::Whole;
-use crate::api::word::{IncidentStageWord, LevelWord, PointClassWord, RepairReasonWord};
+use crate::api::word::{IncidentStageWord, LevelWord, PointClassWord, RepairReasonWord, RootKindWord};
 use crate::domain::incident::{Happening, Incident, IncidentEvent, Member, Root};
+use crate::domain::silence::Silence;
 use crate::domain::{Cause, DivisionCode, PointCode, Timestamp};
 use crate::store::incident::IncidentRow;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What failed.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct RootDto {
-    /// `own_network`, `link`, `credential`, `device`, `site` or `point`.
-    kind: &'static str,
+    /// Its kind.
+    kind: RootKindWord,
     /// Its code; the name of a credential, host and port of a device, empty for our own network.
     code: String,
     /// Its name in the records; null where they have none.
@@ -22,7 +25,7 @@ pub(crate) struct RootDto {
 }
 
 impl RootDto {
-    fn new(root: &Root, view: &View) -> Self {
+    pub(crate) fn new(root: &Root, view: &View) -> Self {
         let records = &view.inventory;
         let name = match root {
             Root::Link(code) => records.links.get(code).map(|link| link.name.clone()),
@@ -30,7 +33,7 @@ impl RootDto {
             Root::Point(code) => records.points.get(code).map(|point| point.name.clone()),
             Root::OwnNetwork | Root::Credential(_) | Root::Device(_) => None,
         };
-        Self { kind: root.kind(), code: root.code().to_owned(), name }
+        Self { kind: root.kind().into(), code: root.code().to_owned(), name }
     }
 }
 
@@ -74,11 +77,15 @@ pub(crate) struct IncidentDto {
     ended: Option<Time>,
     /// Number of the incident that it is part of.
     merged_into: Option<i64>,
+    /// Number of the silence that mutes what is told about it; null while none does.
+    silence: Option<i64>,
 }
 
 impl IncidentDto {
-    pub(crate) fn new(row: IncidentRow, view: &View) -> Self {
+    pub(crate) fn new(row: IncidentRow, view: &View, silences: &[Silence]) -> Self {
         let (members_restored, members) = row.restored_of;
+        let mutes = |silence: &&Silence| silence.request.muted.holds(&row.root, row.division);
+        let silence = silences.iter().find(mutes).map(|silence| silence.id);
         Self {
             id: row.id,
             root: RootDto::new(&row.root, view),
@@ -98,11 +105,13 @@ impl IncidentDto {
             restored: row.restored.map(Time),
             ended: row.ended.map(Time),
             merged_into: row.merged_into,
+            silence,
         }
     }
 }
 
-fn division_name(code: Option<DivisionCode>, view: &View) -> Option<String> {
+/// The name of a division in the records.
+pub(crate) fn division_name(code: Option<DivisionCode>, view: &View) -> Option<String> {
     view.inventory.divisions.get(&code?).map(|division| division.name.clone())
 }
 
@@ -126,9 +135,9 @@ pub(crate) struct IncidentDetail {
 }
 
 impl IncidentDetail {
-    pub(crate) fn new(incident: &Incident, view: &View, now: Timestamp) -> Self {
+    pub(crate) fn new(incident: &Incident, view: &View, silences: &[Silence], now: Timestamp) -> Self {
         Self {
-            incident: IncidentDto::new(IncidentRow::of(incident), view),
+            incident: IncidentDto::new(IncidentRow::of(incident), view, silences),
             repair: incident.repair.map(RepairReasonWord),
             suspended: incident.is_suspended(),
             excluded: incident.is_excluded(),
@@ -264,6 +273,57 @@ pub(crate) struct NoteRequest {
         pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
     )]
     pub(crate) note: String,
+}
+
+/// Which incidents are acknowledged.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BulkAcknowledgement)]
+pub(crate) struct BulkRequest {
+    /// Numbers of the incidents, 1 to 200
+    #[schema(value_type = Vec<u32>, min_items = 1, max_items = 200)]
+    incidents: Vec<Whole<u32>>,
+    /// In words
+    #[serde(default)]
+    #[schema(
+        max_length = 1000,
+        pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
+    )]
+    pub(crate) note: String,
+}
+
+impl BulkRequest {
+    /// The numbers, each once.
+    pub(crate) fn numbers(&self) -> Result<BTreeSet<u32>, ApiError> {
+        if !(1..=200).contains(&self.incidents.len()) {
+            return Err(ApiError::Unprocessable("`incidents` holds 1 to 200 numbers".to_owned()));
+        }
+        Ok(self.incidents.iter().map(|number| number.0).collect())
+    }
+}
+
+/// What became of each.
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+pub(crate) struct BulkAnswer {
+    /// Numbers of the incidents that are acknowledged now.
+    pub(crate) acknowledged: Vec<u32>,
+    /// Those that are not, each with the reason.
+    refused: Vec<Refusal>,
+}
+
+/// Why an incident was not acknowledged.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Refusal {
+    /// Its number.
+    incident: u32,
+    /// In words.
+    why: String,
+}
+
+impl BulkAnswer {
+    pub(crate) fn refuse(&mut self, incident: u32, why: &ApiError) {
+        self.refused.push(Refusal { incident, why: why.to_string() });
+    }
 }
 
 /// Who is sent.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Publishes the made-up picture anew, with the conditions of some points changed.
-fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<Condition>) {
+pub(super) fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<Condition>) {
     let inventory = service.inventory.borrow().clone();
     let mut snapshot: Snapshot = picture(&inventory);
     for live in &mut snapshot.points {
@@ -22,20 +22,20 @@ fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<
 }
 
 /// Everything is well but for what `change` says.
-fn only(
+pub(super) fn only(
     change: impl Fn(&PointCode) -> Option<Condition>,
 ) -> impl Fn(&Inventory, &PointCode) -> Option<Condition> {
     move |_, point| Some(change(point).unwrap_or(Condition::Good))
 }
 
-async fn list(service: &Service, query: &str, token: Option<&str>) -> Vec<Value> {
+pub(super) async fn list(service: &Service, query: &str, token: Option<&str>) -> Vec<Value> {
     let answer = service.get(&format!("/api/v1/incidents?{query}"), token).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["items"].as_array().unwrap().clone()
 }
 
 /// Asks until the list holds what is waited for.
-async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(super) async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     for _ in 0..1_000 {
         let items = list(service, query, None).await;
         if holds(&items) {
@@ -47,7 +47,7 @@ async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bo
 }
 
 /// The service with the incident of one point, and its number.
-async fn with_one_point(service: &Service) -> i64 {
+pub(super) async fn with_one_point(service: &Service) -> i64 {
     let sick = code_of("230521100201".parse().unwrap(), 0);
     publish(service, only(|point| (*point == sick).then_some(Condition::Because(Cause::Frozen))));
     let items = wait_for(service, "ended=false", |items| items.len() == 1).await;

@@ -320,7 +320,7 @@ fn coverage(
 }
 
 /// The made-up records.
-pub(super) fn network() -> Inventory {
+pub(crate) fn network() -> Inventory {
     let mut inventory = Inventory::default();
     for code in ["23", "2305", "230521", "230522", "230521100", "230521101", "230522100"] {
         insert_division(&mut inventory, code, None);
@@ -434,7 +434,7 @@ fn point(number: usize, grid: &Grid, site: &Site, place: &Place) -> Point {
 }
 
 /// The code of the nth point of a village.
-pub(super) fn code_of(village: DivisionCode, number: usize) -> PointCode {
+pub(crate) fn code_of(village: DivisionCode, number: usize) -> PointCode {
     let village = village.to_string();
     format!(
         "{}{}132{:07}",
@@ -447,7 +447,7 @@ pub(super) fn code_of(village: DivisionCode, number: usize) -> PointCode {
 }
 
 /// The made-up live picture: a dead uplink with all its members, and a fault of each kind elsewhere.
-pub(super) fn picture(inventory: &Inventory) -> Snapshot {
+pub(crate) fn picture(inventory: &Inventory) -> Snapshot {
     let dead = DEAD_LINK.parse().unwrap();
     let points = inventory.points.values().enumerate().map(|(index, point)| {
         let condition = if point.village.as_str() == "230522100201" {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     /// Answers with these bytes and closes.
     Answer(String),
     /// Reads and says nothing.
@@ -21,54 +21,54 @@ pub(super) enum Manner {
 
 impl Manner {
     /// An answer with a status line, further header lines and a body.
-    pub(super) fn answer(status: &str, headers: &str, body: &str) -> Self {
+    pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Self {
         Self::Answer(format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()))
     }
 
     /// 200 with a body.
-    pub(super) fn ok(body: &str) -> Self {
+    pub(crate) fn ok(body: &str) -> Self {
         Self::answer("200 OK", "", body)
     }
 
     /// 200 with a body of seven megabytes.
-    pub(super) fn flood() -> Self {
+    pub(crate) fn flood() -> Self {
         Self::ok(&"{\"errcode\":0}".repeat(540_000))
     }
 }
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The path with its query.
-    pub(super) fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         self.head.split(' ').nth(1).unwrap().to_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).next()
     }
 }
 
 /// A running receiver; it ends when it is dropped.
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
     requests: Arc<Mutex<Vec<Request>>>,
     _task: JoinSet<()>,
 }
 
 impl Receiver {
-    pub(super) async fn start(manner: Manner) -> Self {
+    pub(crate) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (manner, requests) = (Arc::new(Mutex::new(manner)), Arc::new(Mutex::new(Vec::new())));
@@ -77,11 +77,11 @@ impl Receiver {
         Self { address, manner, requests, _task: task }
     }
 
-    pub(super) fn behave(&self, manner: Manner) {
+    pub(crate) fn behave(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }

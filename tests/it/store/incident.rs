@@ -3,7 +3,7 @@
 use crate::store::fixture::{EAST, FAR, WEST, at, division, point};
 use crate::support::postgres::on_both;
 use sharpeyes::domain::incident::{
-    Happening, Incident, IncidentEvent, Level, Opening, RepairReason, Root, Stage,
+    Happening, Incident, IncidentEvent, Level, Opening, RepairReason, Root, RootKind, Stage,
 };
 use sharpeyes::domain::outbox::Notice;
 use sharpeyes::domain::{Cause, PointClass};
@@ -143,7 +143,7 @@ async fn lists_are_narrowed_and_newest_first() {
         store.keep_incidents(&[], &[ended, overdue], silent, at(120)).await.unwrap();
         let filter = |stages: &[Stage], scope: &str, overdue| IncidentFilter {
             stages: stages.to_vec(),
-            kinds: Root::KINDS.to_vec(),
+            kinds: RootKind::ALL.to_vec(),
             division: (!scope.is_empty()).then(|| division(scope)),
             overdue,
         };
@@ -158,7 +158,7 @@ async fn lists_are_narrowed_and_newest_first() {
         check(filter(every, EAST, false), &[everywhere.id, county.id, east.id]).await;
         check(filter(every, "230522", false), &[everywhere.id, far.id]).await;
         check(filter(every, "", true), &[east.id]).await;
-        let points = IncidentFilter { kinds: vec!["point"], ..filter(every, "", false) };
+        let points = IncidentFilter { kinds: vec![RootKind::Point], ..filter(every, "", false) };
         check(points, &[far.id, east.id]).await;
         let rows = store.incident_rows(&filter(every, "", false), county.id, 1).await.unwrap();
         let row = &rows[0];

@@ -8,6 +8,7 @@ use sharpeyes::domain::outbox::{EntryState, Notice};
 use sharpeyes::domain::{Cause, PointClass, Timestamp};
 use sharpeyes::store::Store;
 use sharpeyes::store::incident::IncidentChange;
+use sharpeyes::store::notification::Waiting;
 use std::time::Duration;
 
 fn message(incident: i64, kind: MessageKind) -> Message {
@@ -63,23 +64,29 @@ async fn close(store: &Store, incident: &Incident, notices: Vec<Notice>) -> Inci
 async fn what_is_told_is_queued_once_and_settled() {
     on_both(async |store: Store| {
         let incident = open(&store, &["duty", "mail"]).await;
-        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        let waiting = store.waiting_notifications("duty", 10, at(300)).await.unwrap();
         let [only] = waiting.as_slice() else { panic!("{waiting:?}") };
         let (id, entry) = (only.entries[0].id, only.entries[0]);
         assert_eq!((only.incident, entry.kind, entry.due), (incident.id, MessageKind::Problem, at(130)));
         assert_eq!(only.messages[&id], (message(incident.id, MessageKind::Problem), 0));
         assert_eq!(store.outbox_length().await.unwrap(), (2, 0));
+        assert_eq!(store.waiting_notifications("duty", 10, at(129)).await.unwrap(), [], "it is not due");
 
-        store.postpone_notifications(&[id], "no answer", at(300)).await.unwrap();
-        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        store.fail_notifications(&[id], "no answer", at(300)).await.unwrap();
+        let waiting = store.waiting_notifications("duty", 10, at(300)).await.unwrap();
         assert_eq!((waiting[0].messages[&id].1, waiting[0].entries[0].due), (1, at(300)));
 
+        store.hold_notifications(&[id], "muted", at(305)).await.unwrap();
+        assert_eq!(store.waiting_notifications("duty", 10, at(304)).await.unwrap(), []);
+        let waiting = store.waiting_notifications("duty", 10, at(305)).await.unwrap();
+        assert_eq!(waiting[0].messages[&id].1, 1, "holding back is no failure");
+
         store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
-        assert_eq!(store.waiting_notifications("duty", 10).await.unwrap(), []);
+        assert_eq!(store.waiting_notifications("duty", 10, at(300)).await.unwrap(), []);
         let again = notice("duty", incident.id, MessageKind::Problem, at(400));
         let end = notice("duty", incident.id, MessageKind::Recovery, at(200));
         close(&store, &incident, vec![again, end]).await;
-        let waiting = store.waiting_notifications("duty", 10).await.unwrap();
+        let waiting = store.waiting_notifications("duty", 10, at(300)).await.unwrap();
         let states: Vec<_> = waiting[0].entries.iter().map(|entry| (entry.kind, entry.state)).collect();
         assert_eq!(
             states,
@@ -91,10 +98,27 @@ async fn what_is_told_is_queued_once_and_settled() {
 }
 
 #[tokio::test]
+async fn what_has_to_wait_holds_up_nothing_of_others() {
+    on_both(async |store: Store| {
+        let (first, second) = (open(&store, &["duty"]).await, open(&store, &["duty"]).await);
+        let of = |waiting: &[Waiting]| -> Vec<i64> { waiting.iter().map(|it| it.incident).collect() };
+        let one = store.waiting_notifications("duty", 1, at(130)).await.unwrap();
+        assert_eq!(of(&one), [first.id]);
+        store.fail_notifications(&[one[0].entries[0].id], "no answer", at(500)).await.unwrap();
+        // What is behind the one that waits is not told before it.
+        close(&store, &first, vec![notice("duty", first.id, MessageKind::Overdue, at(140))]).await;
+        assert_eq!(of(&store.waiting_notifications("duty", 1, at(150)).await.unwrap()), [second.id]);
+        let all = store.waiting_notifications("duty", 10, at(500)).await.unwrap();
+        assert_eq!((of(&all), all[0].entries.len()), (vec![first.id, second.id], 2));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_receiver_forgets_is_found_while_the_incident_lasts() {
     on_both(async |store: Store| {
         let incident = open(&store, &["am"]).await;
-        let id = store.waiting_notifications("am", 10).await.unwrap()[0].entries[0].id;
+        let id = store.waiting_notifications("am", 10, at(300)).await.unwrap()[0].entries[0].id;
         assert_eq!(store.stale_notifications("am", at(900), 10).await.unwrap(), []);
         store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
         assert_eq!(store.stale_notifications("am", at(310), 10).await.unwrap(), []);
@@ -110,7 +134,7 @@ async fn what_a_receiver_forgets_is_found_while_the_incident_lasts() {
 async fn dead_letters_are_counted_and_listed() {
     on_both(async |store: Store| {
         let incident = open(&store, &["duty", "mail"]).await;
-        let id = store.waiting_notifications("mail", 10).await.unwrap()[0].entries[0].id;
+        let id = store.waiting_notifications("mail", 10, at(300)).await.unwrap()[0].entries[0].id;
         store.settle_notifications(&[id], EntryState::Dead, "550 no such user", at(310)).await.unwrap();
         assert_eq!(store.outbox_length().await.unwrap(), (1, 1));
         let dead = store.notification_rows(Some(EntryState::Dead), None, i64::MAX, 10).await.unwrap();

@@ -1,0 +1,157 @@
+//! From a failing camera to the receiver and back, past receivers that misbehave for an hour, and past a silence.
+
+use super::{Desk, camera, wait_until};
+use crate::notify::receiver::{Manner, Receiver};
+use crate::notify::{Bench, NOW};
+use sharpeyes::domain::Window;
+use sharpeyes::domain::outbox::EntryState;
+use sharpeyes::domain::silence::{Muted, SilenceRequest};
+use sharpeyes::store::Store;
+use sharpeyes::store::notification::NotificationRow;
+use std::time::Duration;
+
+const FINE: &str = "{\"errcode\":0,\"errmsg\":\"ok\"}";
+const HOUR: u64 = 3_600;
+
+/// A desk whose one camera fails, and the receiver that it tells.
+struct Stage {
+    desk: Desk,
+    receiver: Receiver,
+    _bench: Bench,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set(kind: &str, manner: Manner) -> Self {
+        let (bench, receiver) = (Bench::at(NOW), Receiver::start(manner).await);
+        let channel = bench.channel(&format!(
+            "kind = \"{kind}\"\nurl = \"http://{}/in\"\nsecret_file = \"KEYFILE\"\ndeadline_seconds = 0.2",
+            receiver.address
+        ));
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("it.db").display())).await.unwrap();
+        store.migrate().await.unwrap();
+        let desk = Desk::start(store, bench.clock.clone(), channel).await;
+        Self { desk, receiver, _bench: bench, _folder: folder }
+    }
+
+    /// Lets time pass, and wakes who waits for it.
+    fn pass(&self, seconds: u64) {
+        self.desk.clock.advance(Duration::from_secs(seconds));
+        self.desk.bell.notify_waiters();
+    }
+
+    /// What became of what was told, the first first.
+    async fn rows(&self) -> Vec<NotificationRow> {
+        let mut rows = self.desk.store.notification_rows(None, None, i64::MAX, 10).await.unwrap();
+        rows.reverse();
+        rows
+    }
+
+    async fn wait_for(&self, what: &str, holds: impl Fn(&[NotificationRow]) -> bool) {
+        wait_until(what, async || {
+            self.desk.publish_again();
+            self.desk.bell.notify_waiters();
+            holds(&self.rows().await)
+        })
+        .await;
+    }
+
+    async fn wait_failures(&self, count: i64) {
+        self.wait_for("a failure", |rows| rows.first().is_some_and(|row| row.failures >= count)).await;
+    }
+
+    async fn wait_states(&self, states: &[EntryState]) {
+        self.wait_for(&format!("{states:?}"), |rows| {
+            rows.iter().map(|row| row.state).collect::<Vec<_>>() == states
+        })
+        .await;
+    }
+}
+
+/// The receiver misbehaves for an hour; then each message comes once, in order. Gives how often it was tried.
+async fn an_hour_of(kind: &str, manner: Manner, why: &str) -> usize {
+    let stage = Stage::set(kind, manner).await;
+    stage.desk.publish(&[camera()]);
+    stage.wait_failures(1).await;
+    let mut failures = 1;
+    let start = stage.desk.clock.now();
+    while stage.desk.clock.now().since(start) < Duration::from_secs(HOUR) {
+        let row = stage.rows().await.remove(0);
+        assert!(row.why.contains(why), "{}", row.why);
+        assert_eq!(row.state, EntryState::Queued);
+        stage.pass(row.due.since(stage.desk.clock.now()).as_secs() + 1);
+        failures += 1;
+        stage.wait_failures(failures).await;
+    }
+    let tried = stage.receiver.requests().len();
+    stage.receiver.behave(Manner::ok(FINE));
+    stage.pass(600);
+    stage.wait_states(&[EntryState::Sent]).await;
+    stage.desk.publish(&[]);
+    stage.wait_states(&[EntryState::Sent, EntryState::Sent]).await;
+    assert_eq!(stage.receiver.requests().len(), tried + 2, "the problem and its end, each once");
+    tried
+}
+
+#[tokio::test]
+async fn a_receiver_that_misbehaves_for_an_hour_is_told_at_last_and_not_bothered_until_then() {
+    let busy = "{\"errcode\":45009,\"errmsg\":\"api freq out of limit\"}";
+    let cases = [
+        ("webhook", Manner::answer("500 Internal Server Error", "", ""), "500"),
+        ("webhook", Manner::Hang, "within"),
+        ("webhook", Manner::answer("429 Too Many Requests", "", ""), "429"),
+        ("wecom", Manner::ok(busy), "45009"),
+    ];
+    for (kind, manner, why) in cases {
+        let tried = an_hour_of(kind, manner, why).await;
+        // Pauses from 5 s, doubled up to 10 min, half of each left to chance.
+        assert!((8..=30).contains(&tried), "{kind} {why}: {tried} times in an hour");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_names_a_time_is_left_alone_until_then() {
+    let later = Manner::answer("429 Too Many Requests", "retry-after: 1800\r\n", "");
+    let stage = Stage::set("webhook", later).await;
+    stage.desk.publish(&[camera()]);
+    stage.wait_failures(1).await;
+    assert_eq!(stage.rows().await[0].due, NOW.plus(Duration::from_secs(1_800)));
+}
+
+fn everything(minutes: u64) -> SilenceRequest {
+    SilenceRequest {
+        muted: Muted { root: None, division: "230521".parse().ok() },
+        window: Window::new(NOW, NOW.plus(Duration::from_secs(60 * minutes))).unwrap(),
+        reason: "割接".to_owned(),
+        by: "local".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn what_a_silence_holds_back_is_told_when_it_is_over() {
+    let stage = Stage::set("webhook", Manner::ok(FINE)).await;
+    stage.desk.store.add_silence(&everything(30), NOW).await.unwrap();
+    stage.desk.publish(&[camera()]);
+    let is_held = |rows: &[NotificationRow]| rows.iter().any(|row| row.why == "muted by silence 1");
+    stage.wait_for("the problem is held back", is_held).await;
+    assert_eq!((stage.rows().await[0].failures, stage.receiver.requests().len()), (0, 0));
+    stage.pass(30 * 60);
+    stage.wait_states(&[EntryState::Sent]).await;
+    stage.desk.publish(&[]);
+    stage.wait_states(&[EntryState::Sent, EntryState::Sent]).await;
+}
+
+#[tokio::test]
+async fn what_is_over_before_its_silence_is_never_told() {
+    let stage = Stage::set("webhook", Manner::ok(FINE)).await;
+    let silence = stage.desk.store.add_silence(&everything(60), NOW).await.unwrap();
+    stage.desk.publish(&[camera()]);
+    stage.wait_for("the problem is held back", |rows| rows.iter().any(|row| !row.why.is_empty())).await;
+    stage.desk.publish(&[]);
+    stage.wait_for("the recovery is queued", |rows| rows.len() == 2).await;
+    assert!(stage.desk.store.end_silence(silence.id, "local", stage.desk.clock.now()).await.unwrap());
+    stage.pass(60);
+    stage.wait_states(&[EntryState::Dropped, EntryState::Dropped]).await;
+    assert_eq!(stage.receiver.requests().len(), 0);
+}
