@@ -27,6 +27,7 @@ mod simulate;
 mod stopping;
 mod supervisor;
 mod task;
+mod test_channel;
 mod token;
 mod verify_audit;
 
@@ -69,6 +70,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Openapi => Ok(openapi::run()),
         Command::Token(args) => token::run(&args),
+        Command::TestChannel(args) => test_channel::run(&args),
         Command::VerifyAudit(arg) => verify_audit::run(&arg),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),

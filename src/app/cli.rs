@@ -55,10 +55,20 @@ pub(crate) enum Command {
     Openapi,
     /// API tokens
     Token(TokenArgs),
+    /// Send a test message over the channels of the settings, or one of them
+    TestChannel(TestChannelArgs),
     /// Make a consistent copy of the database while the service runs
     Backup(BackupArgs),
     /// Check the audit chain
     VerifyAudit(ConfigArg),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestChannelArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Name of the channel; all of them when left out
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -194,7 +194,7 @@ fn key_of(settings: &Settings) -> PathBuf {
 }
 
 /// The channels that notifications go over.
-fn channels(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Channel>> {
+pub(super) fn channels(settings: &Settings, clock: &Clock) -> anyhow::Result<Vec<Channel>> {
     let directory = environment("CREDENTIALS_DIRECTORY");
     let open = |channel| {
         let opened = Channel::new(channel, clock, directory.as_deref());

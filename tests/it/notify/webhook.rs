@@ -3,6 +3,7 @@
 use super::receiver::{Manner, Receiver};
 use super::{Bench, KEY, NOW, assert_tells_no_secret, message, signature};
 use crate::support::process::{Process, eventually, free_port};
+use crate::support::service::sharpeyes;
 use sharpeyes::domain::message::MessageKind;
 use sharpeyes::notify::{Channel, Retry, SendError};
 use std::os::unix::fs::PermissionsExt;
@@ -195,4 +196,31 @@ async fn a_receiver_that_others_wrote_proves_the_signature_over_tls() {
     assert_eq!(server.send("authorities_file = \"CA\"").await, Ok(()));
     let error = server.send("").await.unwrap_err();
     assert!(error.retry == AGAIN && error.why.contains("is not believed"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_person_tests_a_channel() {
+    let (bench, receiver) = (Bench::new(), Receiver::start(Manner::ok("")).await);
+    let key = bench.private("key", KEY);
+    let settings = bench.private(
+        "sharpeyes.toml",
+        &format!(
+            "[[channel]]\nname = \"duty\"\nkind = \"webhook\"\nurl = \"http://{}/in\"\nsecret_file = \"{key}\"\n",
+            receiver.address
+        ),
+    );
+    let test = async |arguments: &[&str]| {
+        let mut command = sharpeyes();
+        command.arg("test-channel").args(["--config", &settings]).args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    assert_eq!(test(&[]).await, (Some(0), "duty: delivered\n".to_owned()));
+    assert_eq!(receiver.requests()[0].json()["kind"], "test");
+    receiver.behave(Manner::answer("403 Forbidden", "", ""));
+    let (code, said) = test(&["duty"]).await;
+    assert!(code == Some(1) && said.contains("duty") && said.contains("403"), "{said}");
+    let (code, said) = test(&["night"]).await;
+    assert!(code == Some(2) && said.contains("the settings have: duty"), "{said}");
 }
