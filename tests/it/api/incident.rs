@@ -47,7 +47,7 @@ async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bo
 }
 
 /// The service with the incident of one point, and its number.
-async fn with_one_point(service: &Service) -> i64 {
+pub(super) async fn with_one_point(service: &Service) -> i64 {
     let sick = code_of("230521100201".parse().unwrap(), 0);
     publish(service, only(|point| (*point == sick).then_some(Condition::Because(Cause::Frozen))));
     let items = wait_for(service, "ended=false", |items| items.len() == 1).await;
