@@ -12,6 +12,7 @@ const OLD_MS = 15000; // what is older is marked
 const STALE_MS = 60000; // ..and from here on the page turns grey
 const MOST_OPEN = 2000;
 const ENDED_PAGE = 200;
+const MOST_AT_ONCE = 200; // that the service acknowledges in one request
 const NAMES_EVERY_MS = 600000;
 const STAGE_ORDER = ["open", "acknowledged", "dispatched", "in_repair", "suspended", "restored"];
 const KIND_ORDER = Object.keys(KINDS);
@@ -81,12 +82,9 @@ function showList() {
   for (const id of [...desk.rows.keys()]) if (!ids.has(id)) desk.rows.delete(id);
   for (const id of [...desk.selected]) if (!ids.has(id)) desk.selected.delete(id);
   if (!ids.has(desk.cursor)) desk.cursor = incidents[0]?.id ?? null;
-  const rows = incidents.map(rowOf);
+  const rows = incidents.length ? incidents.map(rowOf) : [el("li", { class: "empty" }, emptyText())];
   const list = $("list");
-  // Only what moved is moved: the list keeps its place.
-  rows.forEach((row, index) => { if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null); });
-  while (list.children.length > rows.length) list.lastChild.remove();
-  if (!rows.length) list.append(el("li", { class: "empty" }, emptyText()));
+  if (rows.length !== list.children.length || rows.some((row, index) => row !== list.children[index])) list.replaceChildren(...rows);
   showCounts();
   mark();
 }
@@ -137,7 +135,8 @@ function showCounts() {
 /** Shows where the cursor is and what is selected. */
 function mark() {
   for (const [id, { row }] of desk.rows) {
-    row.setAttribute("aria-selected", String(desk.selected.has(id)));
+    const isSelected = String(desk.selected.has(id));
+    if (row.getAttribute("aria-selected") !== isSelected) row.setAttribute("aria-selected", isSelected);
     row.classList.toggle("cursor", id === desk.cursor);
     row.classList.toggle("opened", id === detail.id);
   }
@@ -148,6 +147,7 @@ function mark() {
 }
 
 function move(step) {
+  complain("");
   const ids = shown().map((it) => it.id);
   const at = Math.max(0, Math.min(ids.length - 1, ids.indexOf(desk.cursor) + step));
   desk.cursor = ids[at] ?? null;
@@ -178,8 +178,12 @@ async function acknowledge() {
   const incidents = desk.selected.size ? [...desk.selected] : [desk.cursor].filter((id) => id !== null);
   if (!incidents.length) return;
   try {
-    const { acknowledged, refused } = await post("incidents/acknowledge", { incidents, note: "" });
-    for (const id of acknowledged) desk.selected.delete(id);
+    const refused = [];
+    for (let from = 0; from < incidents.length; from += MOST_AT_ONCE) {
+      const answer = await post("incidents/acknowledge", { incidents: incidents.slice(from, from + MOST_AT_ONCE), note: "" });
+      for (const id of answer.acknowledged) desk.selected.delete(id);
+      refused.push(...answer.refused);
+    }
     complain(refused.map(({ incident, why }) => `事件 ${incident} 未确认：${why}`).join("；"));
   } catch (error) {
     complain(explain(error));

@@ -1,6 +1,9 @@
 // Small forms: what is asked, what is sent, and what went wrong beside the button that was pressed.
 import { Problem, Refused, el } from "./base.js";
 
+/** A field that most forms have. */
+export const NOTE = { name: "note", label: "备注", kind: "lines", max: 1000 };
+
 /** What the codes of problems mean; the service's own sentence follows. */
 const PROBLEMS = {
   malformed: "填写有误", unprocessable: "填写有误", forbidden: "此令牌无权操作", outside_scope: "超出此令牌的区划", cross_site: "请求被拒", not_found: "不存在",

@@ -1,11 +1,12 @@
 // Hand-over (交接班): the sheet, signed by who gives and who takes, and those of before.
-import { el, get, post, time } from "./base.js";
-import { explain, form } from "./form.js";
+import { el, get, post, time, token } from "./base.js";
+import { NOTE, explain, form } from "./form.js";
 import { subject } from "./silence.js";
-import { actorName, causeName, due, holder, rootCode, rootName, stage } from "./word.js";
+import { actorName, causeName, holder, rootCode, rootName, stage } from "./word.js";
 
-const PERSON = { name: "person", kind: "line", required: true, max: 100 };
-const NOTE = { name: "note", label: "备注", kind: "lines", max: 1000 };
+/** Whoever has a token signs with it; the next person gives another one. */
+const signing = (label) => (token() ? [NOTE] : [{ name: "person", label, kind: "line", required: true, max: 100 }, NOTE]);
+const signer = () => (token() ? "以此令牌签名" : "");
 const EARLIER = 20;
 
 /** The page of the hand-over: the sheet as it stands now, or an earlier one. */
@@ -26,7 +27,7 @@ export class Handovers {
       const sheet = await get("handovers/draft");
       const give = async (values) => { const { id } = await post("handovers", values); await this.showOne(id); await this.showEarlier(); };
       return [this.head("交接班单（未签）"), ...this.body(sheet), signatures(null, null),
-        form({ title: "交班", fields: [{ ...PERSON, label: "交班人" }, NOTE], submit: "交班", run: give })];
+        form({ title: `交班${signer()}`, fields: signing("交班人"), submit: "交班", run: give })];
     });
   }
 
@@ -34,7 +35,7 @@ export class Handovers {
     await this.show(async () => {
       const { given, taken, sheet } = await get(`handovers/${id}`);
       const take = async (values) => { await post(`handovers/${id}/take`, values); await this.showOne(id); await this.showEarlier(); };
-      const open = taken ? [] : [form({ title: "接班", fields: [{ ...PERSON, label: "接班人（另一人）" }, NOTE], submit: "接班", run: take })];
+      const open = taken ? [] : [form({ title: `接班${signer()}`, fields: signing("接班人（另一人）"), submit: "接班", run: take })];
       return [this.head(`交接班单 ${id}`), ...this.body(sheet), signatures(given, taken), ...open];
     });
   }
@@ -66,7 +67,7 @@ export class Handovers {
 
   incidents(incidents) {
     const row = (it) => [it.id, stage(it), el("span", {}, el("b", {}, rootName(it.root)), " ", el("span", { class: "quiet" }, rootCode(it.root))), causeName(it.cause), this.path(it),
-      time(it.since), `${it.members_restored}/${it.members}`, holder(it), due(it)];
+      time(it.since), `${it.members_restored}/${it.members}`, holder(it), it.overdue ? "已超时" : time(it.due)];
     return table(["编号", "阶段", "对象", "原因", "区划", "发生", "恢复", "谁在办", "期限"], incidents.map(row));
   }
 

@@ -1,6 +1,6 @@
 // One incident in full: facts, what people may do about it, history, notifications, points.
 import { el, get, getAll, post, span, time } from "./base.js";
-import { explain, form } from "./form.js";
+import { NOTE, explain, form } from "./form.js";
 import { silenceForm } from "./silence.js";
 import { CLASSES, DELIVERY, LEVELS, MESSAGES, REASONS, STATE_NAMES, actorName, causeName, due, isOver, lasted, rootCode, rootName, stage } from "./word.js";
 
@@ -28,7 +28,6 @@ const HAPPENINGS = {
 const MEMBERS = 50;
 const LONGEST_HISTORY = 2000;
 
-const NOTE = { name: "note", label: "备注", kind: "lines", max: 1000 };
 const REASON = { ...NOTE, label: "原因", required: true };
 const isRepairable = ({ stage }) => ["open", "acknowledged", "dispatched", "in_repair"].includes(stage);
 
@@ -143,7 +142,11 @@ export class Detail {
 
   deedForm(deed, done, cancel) {
     const id = this.id;
-    const run = async (values) => { await post(`incidents/${id}/${deed.path}`, deed.body ? deed.body(values) : values); await done(); };
+    const run = async (values) => {
+      const incident = await post(`incidents/${id}/${deed.path}`, deed.body ? deed.body(values) : values);
+      if (this.id === id) { this.incident = incident; this.showFacts(); }
+      await done();
+    };
     return form({ title: deed.name, fields: deed.fields, submit: deed.name, run, cancel });
   }
 

@@ -62,7 +62,7 @@ export function silenceForm(incident, done, cancel) {
     ? { name: "what", label: "静默什么", kind: "choice", options: scopes(incident) }
     : { name: "division", label: "区划代码", kind: "line", required: true, max: 12 };
   const ends = new Date(now() + DEFAULT_HOURS * 3600000);
-  const fields = [what, { name: "ends", label: "到何时", kind: "time", required: true, value: localTime(ends) },
+  const fields = [what, { name: "ends", label: "到何时（至多 7 天）", kind: "time", required: true, value: localTime(ends) },
     { name: "reason", label: "原因", kind: "lines", required: true, max: 1000 }];
   const run = async (values) => {
     const division = incident?.division ?? values.division?.trim();

@@ -5,6 +5,7 @@ use crate::api::service::Service;
 use crate::support::browser::Browser;
 use serde_json::json;
 use sharpeyes::domain::access::Role;
+use sharpeyes::domain::{Cause, ExclusionKind};
 
 async fn duty_desk(service: &Service) -> Browser {
     Browser::open(&format!("http://{}/duty", service.address)).await
@@ -71,4 +72,14 @@ async fn whoever_may_only_look_is_told_so_where_he_acts() {
     browser.evaluate("document.activeElement.form.requestSubmit()").await;
     browser.wait_for("document.querySelector('.deed .bad').innerText.includes('此令牌无权操作')").await;
     assert_eq!(service.get(&format!("/api/v1/incidents/{id}"), Some(&secret)).await.json()["stage"], "open");
+}
+
+#[test]
+fn the_console_says_every_cause_in_the_words_of_the_messages() {
+    const WORDS: &str = include_str!("../../../web/word.js");
+    let carrying = [Cause::LinkDown("L-1".parse().unwrap()), Cause::Excluded(ExclusionKind::PowerCut)];
+    for cause in Cause::PLAIN.iter().chain(&carrying) {
+        let entry = format!("{}: \"{}\"", cause.as_str(), cause.name_zh());
+        assert!(WORDS.contains(&entry), "web/word.js lacks {entry}");
+    }
 }
