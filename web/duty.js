@@ -17,7 +17,7 @@ const NAMES_EVERY_MS = 600000;
 const STAGE_ORDER = ["open", "acknowledged", "dispatched", "in_repair", "suspended", "restored"];
 const KIND_ORDER = Object.keys(KINDS);
 
-const desk = { incidents: [], next: null, cursor: null, selected: new Set(), rows: new Map(), names: new Map(), namesAt: 0, wanted: ENDED_PAGE, loadedAt: null, turn: 0, isSounding: false, isHandover: false };
+const desk = { incidents: [], unseen: [], next: null, cursor: null, selected: new Set(), rows: new Map(), names: new Map(), namesAt: 0, wanted: ENDED_PAGE, loadedAt: null, turn: 0, isSounding: false, isHandover: false };
 
 const hasEnded = () => $("which").value === "true";
 
@@ -46,9 +46,10 @@ async function load() {
   await loadNames();
   const ended = hasEnded();
   const wanted = ended ? desk.wanted : MOST_OPEN;
-  const [{ items, next }, summary, deadmen] = await Promise.all([getAll("incidents", { ended: String(ended), division: division() }, wanted), get("summary"), get("deadman")]);
+  const list = (query, count) => getAll("incidents", { ...query, division: division() }, count);
+  const [{ items, next }, open, summary, deadmen] = await Promise.all([list({ ended: String(ended) }, wanted), list({ stage: "open" }, MOST_OPEN), get("summary"), get("deadman")]);
   if (turn !== desk.turn) return;
-  [desk.incidents, desk.next, desk.loadedAt] = [ended ? items : items.sort(worseFirst), next, new Date()];
+  [desk.incidents, desk.next, desk.unseen, desk.loadedAt] = [ended ? items : items.sort(worseFirst), next, open.items, new Date()];
   showNotice(summary, deadmen.items);
   showList();
   await Promise.all([detail.refresh(), silences.refresh()]);
@@ -122,14 +123,14 @@ function cells(it) {
 }
 
 function showCounts() {
-  const unseen = desk.incidents.filter((it) => it.stage === "open");
   const count = (name, number, kind) => el("span", { class: number ? kind : "quiet" }, name, el("b", {}, `${number}`));
   const more = desk.next ? `（只载入 ${desk.incidents.length} 件）` : "";
-  $("counts").replaceChildren(...(hasEnded()
+  $("counts").replaceChildren(count("待确认", desk.unseen.length, "bad"), ...(hasEnded()
     ? [count("已结束", desk.incidents.length, "")]
-    : [count("待确认", unseen.length, "bad"), count("未结束", desk.incidents.length, ""), count("超时", desk.incidents.filter((it) => it.overdue).length, "bad")]), more);
+    : [count("未结束", desk.incidents.length, ""), count("超时", desk.incidents.filter((it) => it.overdue).length, "bad")]), more);
   $("older").hidden = !(hasEnded() && desk.next);
-  if (!hasEnded()) sound.want(unseen.some((it) => !it.silence));
+  // Whatever list is looked at.
+  sound.want(desk.unseen.some((it) => !it.silence));
 }
 
 /** Shows where the cursor is and what is selected. */
