@@ -8,10 +8,10 @@ build="build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1
 # Key frames are decoded with those of libav, and with the JPEG of good. rtspsrc is of good, its TLS of glib-networking.
 run="$build gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 gstreamer1.0-libav glib-networking"
-# RTSP servers, clients, databases and receivers of notifications that were written by others, for the acceptance tests.
+# RTSP servers, clients, databases, receivers of notifications and a browser that were written by others, for the acceptance tests.
 test="$run gstreamer1.0-x python3 python3-venv python3-gi gir1.2-gst-rtsp-server-1.0 vlc-bin vlc-plugin-base \
 rtsp-server-perl ffmpeg openssl postgresql-15 prometheus prometheus-alertmanager \
-python3-aiosmtpd rsyslog webhook curl"
+python3-aiosmtpd rsyslog webhook curl chromium"
 bench="$test gstreamer1.0-tools"
 
 case "${1:-}" in

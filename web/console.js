@@ -1,14 +1,14 @@
 // The console page: shows the network now, live by server-sent events. Plain JavaScript, nothing from elsewhere.
-"use strict";
+import { $, Problem, Refused, el, get, getAll, headers, isDivision, keepToken, problem, time, token } from "./base.js";
+import { CAUSES, STATE_NAMES } from "./word.js";
 
 const STATES = ["good", "degraded", "no_video", "offline", "unreachable", "unknown", "excluded"];
 const PAGE = 200;
-const LARGEST_PAGE = 500;
 const REFRESH_GAP_MS = 2000; // lists are loaded again at most this often while changes come
 const FIGURES_EVERY_MS = 60000;
 const WORDS = {
   zh: {
-    title: "乡村视频覆盖监测", division: "区划", token: "访问令牌", enter: "进入", fleet: "全网点位", figures: "四全指标", roots: "根因",
+    title: "乡村视频覆盖监测", duty: "值班台", division: "区划", token: "访问令牌", enter: "进入", fleet: "全网点位", figures: "四全指标", roots: "根因",
     counties: "县区", points: "异常点位", state: "状态", class: "类别", search: "查找", more: "更多", skip: "跳到异常点位", all: "全部",
     total: "总数", online: "在线", live: "实时", lost: "连接中断,重试中", refused: "令牌无效", none: "没有", days: "近 30 天",
     suspect: "大面积同时失败:怀疑本机网络,不作离线判定。", firstRound: "首轮巡检尚未完成。", silent: "告警链路静默，勿信“已恢复”：", restored: "已恢复", of: "/", inferred: "推断",
@@ -20,21 +20,12 @@ const WORDS = {
       light: "光照不适", featureless: "画面无细节", explained: "由其他项引起",
     },
     badDivision: "区划代码为 2、4、6、9 或 12 位数字", classes: { 1: "一类", 2: "二类", 3: "三类", 9: "其他" }, goals: { full_area: "全域覆盖", full_network: "全网共享", full_time: "全时可用", full_control: "全程可控" },
-    states: { good: "正常", degraded: "异常", no_video: "无视频", offline: "离线", unreachable: "链路中断", unknown: "未知", excluded: "剔除" },
+    states: STATE_NAMES,
     kinds: { access: "接入", village: "村级", township: "乡镇汇聚", county: "县级" }, linkStates: { up: "已恢复", down: "中断", suspected: "疑似", unknown: "未知" },
-    causes: {
-      name_not_resolved: "域名无法解析", no_route: "无路由", connect_refused: "连接被拒", connect_timeout: "连接超时", connection_lost: "连接断开",
-      rtsp_timeout: "RTSP 无应答", request_unanswered: "请求无应答", tls_failed: "TLS 失败", not_rtsp: "不是 RTSP", wrong_credential: "口令错误", credential_missing: "缺少口令",
-      forbidden: "禁止访问", stream_not_found: "码流不存在", session_limit: "会话数已满", transport_refused: "传输方式被拒", redirected: "被重定向",
-      rtsp_error: "RTSP 错误", no_video_media: "无视频媒体", bad_description: "SDP 错误", no_parameters: "无参数集", no_packets: "无数据包",
-      no_key_frame: "无关键帧", stalled: "码流停顿", bad_stream: "码流损坏", loss: "丢包", low_frame_rate: "帧率低", resolution_changed: "分辨率变化",
-      clock_wrong: "时钟错误", slow_key_frames: "关键帧间隔过长", blank: "黑屏/单色", frozen: "画面冻结", covered: "遮挡", moved: "移位", blurred: "模糊",
-      too_dark: "过暗", too_bright: "过亮", damaged: "花屏/丢包", noise: "雪花/噪声", stripes: "条纹", colour_cast: "偏色", shaking: "抖动", not_yet_probed: "尚未探测", monitor_down: "监测停机", own_network: "本机网络",
-      backlog: "探测积压", credential_hold: "口令暂停使用", stale: "结果过期", not_watchable: "无法探测", link_down: "链路中断", excluded: "剔除",
-    },
+    causes: CAUSES,
   },
   en: {
-    title: "Village video coverage", division: "Division", token: "Access token", enter: "Enter", fleet: "All points", figures: "The four targets",
+    title: "Village video coverage", duty: "Duty desk", division: "Division", token: "Access token", enter: "Enter", fleet: "All points", figures: "The four targets",
     roots: "Root causes", counties: "Counties", points: "Points that are not good", state: "State", class: "Class", search: "Search", more: "More",
     skip: "Skip to points", all: "all", total: "total", online: "online", live: "live", lost: "connection lost, trying again", refused: "The token is not valid",
     none: "none", days: "last 30 days", suspect: "Most of everything fails at once: we suspect our own network and call nothing offline.",
@@ -46,49 +37,14 @@ const WORDS = {
   },
 };
 
-const $ = (id) => document.getElementById(id);
-const shared = { language: localStorage.getItem("language") || "zh", token: sessionStorage.getItem("token") || "", rows: [], next: null, wanted: PAGE, fresh: new Set(), stream: null, opened: new Map() };
+const shared = { language: localStorage.getItem("language") || "zh", rows: [], next: null, wanted: PAGE, fresh: new Set(), stream: null, opened: new Map() };
 const t = (key) => WORDS[shared.language][key] ?? key;
 const word = (group, key) => WORDS[shared.language][group][key] ?? String(key).replaceAll("_", " ");
-
-/** Builds an element; text is always text, never markup. */
-function el(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== undefined) element.setAttribute(key, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-function time(text) {
-  if (!text) return "";
-  const at = new Date(text);
-  const pad = (number) => String(number).padStart(2, "0");
-  return `${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${pad(at.getHours())}:${pad(at.getMinutes())}`;
-}
-
-class Refused extends Error {}
-/** What the person can put right; the connection is well. */
-class Problem extends Error {}
-
-function headers() {
-  return shared.token ? { Authorization: `Bearer ${shared.token}` } : {};
-}
-
-async function get(path, query = {}) {
-  const asked = Object.entries(query).filter(([, value]) => value);
-  const response = await fetch(`/api/v1/${path}?${new URLSearchParams(asked)}`, { headers: headers() });
-  if (response.status === 401) throw new Refused();
-  if (!response.ok) throw new Problem((await response.json()).detail ?? response.statusText);
-  return response.json();
-}
 
 /** The chosen division, "" for everything. Half a code is not everything. */
 function division() {
   const code = $("division").value.trim();
-  if (code && !/^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$/.test(code)) throw new Problem(t("badDivision"));
+  if (code && !isDivision(code)) throw new Problem(t("badDivision"));
   return code;
 }
 
@@ -214,7 +170,7 @@ async function showPicture(code) {
 /** The newest still as an image; with the token in a header, so not by its address alone. */
 async function still(code) {
   const response = await fetch(`/api/v1/points/${code}/snapshot`, { headers: headers() });
-  if (!response.ok) throw new Problem((await response.json()).detail ?? response.statusText);
+  if (!response.ok) throw await problem(response);
   const reader = new FileReader();
   await new Promise((resume) => { reader.onload = resume; response.blob().then((blob) => reader.readAsDataURL(blob)); });
   return el("img", { src: reader.result, alt: `${t("still")} ${code}`, width: "640" });
@@ -223,15 +179,9 @@ async function still(code) {
 /** Loads the list from its beginning as far as it is wanted, so that whoever paged down stays there when something changes. */
 async function loadPoints() {
   const state = $("state").value || STATES.filter((it) => it !== "good").join(",");
-  const query = { state, division: division(), class: $("class").value, text: $("text").value.trim(), limit: Math.min(shared.wanted, LARGEST_PAGE) };
-  const rows = [];
-  let after = "";
-  do {
-    const page = await get("points", { ...query, after });
-    rows.push(...page.items);
-    after = page.next;
-  } while (after && rows.length < shared.wanted);
-  [shared.rows, shared.next] = [rows, after];
+  const query = { state, division: division(), class: $("class").value, text: $("text").value.trim() };
+  const { items, next } = await getAll("points", query, shared.wanted);
+  [shared.rows, shared.next] = [items, next];
   showPoints();
 }
 
@@ -298,7 +248,7 @@ async function guarded(run) {
     await run();
     complain("");
   } catch (error) {
-    if (error instanceof Refused) login(shared.token ? t("refused") : "");
+    if (error instanceof Refused) login(token() ? t("refused") : "");
     else if (error instanceof Problem) complain(error.message);
     else { console.warn(error); connection(false); }
   }
@@ -311,7 +261,7 @@ async function follow() {
   while (!stream.signal.aborted) {
     try {
       const response = await fetch("/api/v1/events", { headers: headers(), signal: stream.signal });
-      if (response.status === 401) return login(shared.token ? t("refused") : "");
+      if (response.status === 401) return login(token() ? t("refused") : "");
       if (response.ok) {
         connection(true);
         await readEvents(response.body.pipeThrough(new TextDecoderStream()).getReader());
@@ -372,8 +322,7 @@ $("language").addEventListener("click", () => {
 });
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  shared.token = $("token").value.trim();
-  sessionStorage.setItem("token", shared.token);
+  keepToken($("token").value.trim());
   start();
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());

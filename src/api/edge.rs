@@ -1,8 +1,8 @@
 //! The outermost layers: request id, problem bodies, deadlines, limits, compression, security headers.
 
-use crate::api::guard;
 use crate::api::problem::{ApiError, Problem};
 use crate::api::state::ApiState;
+use crate::api::{console, guard};
 use crate::telemetry;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -25,8 +25,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Paths that are served without a token: signs of life, and the console page, which holds no data.
-const OPEN_PATHS: &[&str] = &["/healthz", "/readyz", "/", "/console.js", "/console.css", "/favicon.svg"];
+/// Signs of life are given without a token.
+const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
 
 /// Puts the layers around the routes.
 pub(crate) fn wrap(routes: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
@@ -44,7 +44,8 @@ pub(crate) fn wrap(routes: Router<ApiState>, state: &ApiState) -> Router<ApiStat
 }
 
 async fn guarded(state: State<ApiState>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if OPEN_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if OPEN_PATHS.contains(&path) || console::serves(path) {
         return Ok(next.run(request).await);
     }
     guard::authenticate(state, request, next).await

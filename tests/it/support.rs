@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a test that meets something else should stop")]
 
+pub(crate) mod browser;
 pub(crate) mod folder;
 pub(crate) mod postgres;
 #[cfg(feature = "simulate")]
