@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Publishes the made-up picture anew, with the conditions of some points changed.
-fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<Condition>) {
+pub(super) fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<Condition>) {
     let inventory = service.inventory.borrow().clone();
     let mut snapshot: Snapshot = picture(&inventory);
     for live in &mut snapshot.points {
@@ -22,7 +22,7 @@ fn publish(service: &Service, change: impl Fn(&Inventory, &PointCode) -> Option<
 }
 
 /// Everything is well but for what `change` says.
-fn only(
+pub(super) fn only(
     change: impl Fn(&PointCode) -> Option<Condition>,
 ) -> impl Fn(&Inventory, &PointCode) -> Option<Condition> {
     move |_, point| Some(change(point).unwrap_or(Condition::Good))
@@ -35,7 +35,7 @@ async fn list(service: &Service, query: &str, token: Option<&str>) -> Vec<Value>
 }
 
 /// Asks until the list holds what is waited for.
-async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(super) async fn wait_for(service: &Service, query: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     for _ in 0..1_000 {
         let items = list(service, query, None).await;
         if holds(&items) {
