@@ -87,6 +87,11 @@ impl Browser {
         self.call("Input.insertText", json!({"text": text})).await;
     }
 
+    /// Errors of scripts, and what the page asked for and was not given.
+    pub(crate) fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
     async fn call(&mut self, method: &str, mut params: Value) -> Value {
         if let Some(fields) = params.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
