@@ -14,11 +14,13 @@ pub(super) const QUEUE: &str = "INSERT INTO notification (incident, message_key,
     failures, why) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, '') ON CONFLICT DO NOTHING";
 
 /// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest. One that has
-/// to wait holds up those behind it, and nothing of another incident.
+/// to wait holds up those behind it, and nothing of another incident. The problem of an incident that is restored waits until it
+/// fails again or is closed, untold.
 const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures FROM notification \
     WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE id IN \
     (SELECT MIN(id) FROM notification WHERE channel = $1 AND state = 'queued' GROUP BY incident) AND due_ms <= $3 \
-    ORDER BY due_ms, id LIMIT $2) ORDER BY id";
+    AND NOT (kind = 'problem' AND EXISTS (SELECT 1 FROM incident WHERE incident.id = notification.incident \
+    AND restored_ms IS NOT NULL AND ended_ms IS NULL)) ORDER BY due_ms, id LIMIT $2) ORDER BY id";
 
 const SETTLE_LITE: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value FROM json_each($1))";

@@ -52,9 +52,13 @@ async fn open(store: &Store, channels: &[&str]) -> Incident {
 }
 
 async fn close(store: &Store, incident: &Incident, notices: Vec<Notice>) -> Incident {
+    happen(store, incident, Happening::Closed, notices).await
+}
+
+async fn happen(store: &Store, incident: &Incident, what: Happening, notices: Vec<Notice>) -> Incident {
     let mut change = IncidentChange::none(incident.clone());
-    change.after.apply(&Happening::Closed, at(200));
-    change.events.push(IncidentEvent::found(Happening::Closed, at(200)));
+    change.after.apply(&what, at(200));
+    change.events.push(IncidentEvent::found(what, at(200)));
     change.notices = notices;
     store.keep_incidents(&[], std::slice::from_ref(&change), |_| Vec::new(), at(200)).await.unwrap();
     change.after
@@ -110,6 +114,23 @@ async fn what_has_to_wait_holds_up_nothing_of_others() {
         assert_eq!(of(&store.waiting_notifications("duty", 1, at(150)).await.unwrap()), [second.id]);
         let all = store.waiting_notifications("duty", 10, at(500)).await.unwrap();
         assert_eq!((of(&all), all[0].entries.len()), (vec![first.id, second.id], 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_what_is_restored_before_its_time() {
+    on_both(async |store: Store| {
+        let waiting = async || store.waiting_notifications("duty", 10, at(300)).await.unwrap();
+        let incident = open(&store, &["duty"]).await;
+        let incident = happen(&store, &incident, Happening::Restored, Vec::new()).await;
+        assert_eq!(waiting().await, []);
+        let incident = happen(&store, &incident, Happening::FailedAgain, Vec::new()).await;
+        assert_eq!(waiting().await.len(), 1);
+        let incident = happen(&store, &incident, Happening::Restored, Vec::new()).await;
+        let end = notice("duty", incident.id, MessageKind::Recovery, at(200));
+        close(&store, &incident, vec![end]).await;
+        assert_eq!(waiting().await[0].entries.len(), 2, "both are dropped");
     })
     .await;
 }
