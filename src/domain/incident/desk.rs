@@ -373,14 +373,25 @@ impl Follow<'_> {
         if is_excluded != incident.is_excluded() {
             found.push(if is_excluded { Happening::Excluded } else { Happening::Included });
         }
+        let mut pressing = Vec::new();
         if !incident.overdue && incident.clock.spent(self.now) >= incident.deadline {
-            found.push(Happening::Overdue);
+            pressing.push(Happening::Overdue);
         }
         let waits = !incident.is_acknowledged() && !is_excluded && !incident.is_suspended();
         if waits && self.now.since(incident.level_since) >= self.rules.escalate {
-            found.extend(incident.level.above().map(Happening::Escalated));
+            pressing.extend(incident.level.above().map(Happening::Escalated));
+        }
+        if !pressing.is_empty() && !self.is_behind_another(failing) {
+            found.extend(pressing);
         }
         found
+    }
+
+    /// Whether everything of it fails because of other incidents now: nobody is pressed for a camera whose link is down.
+    fn is_behind_another(&self, failing: &BTreeSet<PointCode>) -> bool {
+        let is_another =
+            |root: &&Root| matches!(self.ledger.place(root), Place::Incident(id) if id != self.incident.id);
+        failing.iter().all(|point| self.root_of.get(point).is_some_and(is_another)) && !failing.is_empty()
     }
 }
 

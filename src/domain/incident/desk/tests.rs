@@ -329,6 +329,25 @@ fn whoever_does_not_acknowledge_is_passed_over() {
 }
 
 #[test]
+fn nobody_is_pressed_for_a_camera_behind_a_dead_link() {
+    let story = story().at(0, "3=connect_timeout").deed(1, 1, |it| it.dispatch("Longtong", VERIFY).unwrap());
+    let story =
+        story.at(2, "4=connect_timeout").at(50, "1=link_down:V 2=link_down:V 3=link_down:V 4=link_down:V");
+    let story = story.deed(60, 3, |it| it.acknowledge().unwrap()).at(1_500, "");
+    story.at(1_600, "1=good 2=good 3=connect_timeout 4=connect_timeout").is(&[
+        "0 #1 point 3 since 0",
+        "1 #1 dispatched",
+        "2 #2 point 4 since 2",
+        "50 #3 link:V since 50",
+        "60 #3 acknowledged",
+        "1600 #1 overdue",
+        "1600 #2 escalated village",
+        "1600 #3 recovered 1,2,3,4",
+        "1600 #3 restored",
+    ]);
+}
+
+#[test]
 fn a_false_alarm_is_not_opened_again_until_it_was_gone() {
     let story = story().at(0, "3=frozen").deed(5, 1, |incident| incident.call_false("a still pond").unwrap());
     story.at(10, "").at(20, "3=good").at(30, "3=frozen").is(&[
