@@ -271,6 +271,8 @@ pub struct IncidentSettings {
     pub escalate: Duration,
     /// A problem is told so long after it was opened: what turns out to be part of another one is not.
     pub announce_after: Duration,
+    /// Where people reach the console, without a slash at its end: notices link there.
+    pub console_url: Option<String>,
 }
 
 impl Default for IncidentSettings {
@@ -279,6 +281,7 @@ impl Default for IncidentSettings {
             verify: Duration::from_secs(300),
             escalate: Duration::from_secs(1_800),
             announce_after: Duration::from_secs(30),
+            console_url: None,
         }
     }
 }

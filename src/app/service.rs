@@ -498,6 +498,7 @@ impl Parts {
             channels: filters.map(|channel| (channel.name.clone(), channel.filter.clone())).collect(),
             announce_after: settings.announce_after,
             zone: self.zone.clone(),
+            console_url: settings.console_url.clone(),
         };
         let bell: Arc<Notify> = Arc::default();
         let inputs = DeskInputs {

@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::config::{PictureSettings, Report, Server, Settings, SkySource, StoreSettings, Watch};
 use crate::domain::picture::{PictureRules, Rule};
+use url::Url;
 
 /// Parses the settings file; keys that are left out keep their defaults.
 pub(super) fn parse(document: &str) -> Result<Settings, Vec<Fault>> {
@@ -158,6 +159,7 @@ fn incident(section: &mut Section<'_>, incident: &mut IncidentSettings) {
     section.read("verify_seconds", seconds(0.0..=86_400.0), &mut incident.verify);
     section.read("escalate_seconds", seconds(10.0..=864_000.0), &mut incident.escalate);
     section.read("announce_after_seconds", seconds(0.0..=3_600.0), &mut incident.announce_after);
+    section.read("console_url", |value| console_url(value).map(Some), &mut incident.console_url);
 }
 
 fn report(section: &mut Section<'_>, report: &mut Report) {
@@ -176,6 +178,17 @@ fn log(section: &mut Section<'_>, log: &mut Log) {
     section.read("filter", filter, &mut log.filter);
     let formats: &[_] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
     section.read("format", word(formats), &mut log.format);
+}
+
+fn console_url(value: &Value) -> Result<String, String> {
+    let url = Url::parse(&text(value)?).ok();
+    let is_plain = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && (url.password(), url.query(), url.fragment()) == (None, None, None)
+    };
+    let url = url.filter(is_plain).ok_or("expected an address like http://10.1.2.3:8080")?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The URL is not repeated in the fault: it may hold a password.
@@ -243,6 +256,20 @@ mod tests {
                 assert!(stands, "{name}.{key} is not in config/sharpeyes.toml");
             }
         }
+    }
+
+    #[test]
+    fn a_console_is_an_address_without_a_user() {
+        let check = |url: &str, expected: Option<&str>| {
+            let parsed = parse(&format!("[incident]\nconsole_url = \"{url}\""));
+            assert_eq!(parsed.ok().and_then(|settings| settings.incident.console_url).as_deref(), expected);
+        };
+        check("http://10.1.2.3:8080", Some("http://10.1.2.3:8080"));
+        check("https://eyes.example/console/", Some("https://eyes.example/console"));
+        check("http://u:p@10.1.2.3", None);
+        check("http://10.1.2.3/?a=1", None);
+        check("javascript:alert(1)", None);
+        check("10.1.2.3:8080", None);
     }
 
     #[test]

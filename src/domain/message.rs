@@ -322,11 +322,12 @@ mod tests {
     fn the_link_stays_whole_when_the_text_is_cut() {
         let mut long = message(17, MessageKind::Problem);
         long.text = "断".repeat(2_000);
-        long.link = Some("http://10.1.2.3:8080/#/incident/17".to_owned());
+        long.link = Some("http://10.1.2.3:8080/duty#incident=17".to_owned());
         let fitted = fitted(&long, 2_048);
         assert!(fitted.len() <= 2_048 && fitted.len() > 2_040, "{}", fitted.len());
         assert!(
-            fitted.starts_with("【故障】青山村") && fitted.ends_with("…\nhttp://10.1.2.3:8080/#/incident/17")
+            fitted.starts_with("【故障】青山村")
+                && fitted.ends_with("…\nhttp://10.1.2.3:8080/duty#incident=17")
         );
     }
 

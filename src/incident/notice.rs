@@ -17,6 +17,8 @@ pub struct NoticeSettings {
     pub announce_after: Duration,
     /// Times are written in this zone.
     pub zone: TimeZone,
+    /// Where people reach the console; notices link to the incident there.
+    pub console_url: Option<String>,
 }
 
 impl NoticeSettings {
@@ -61,7 +63,7 @@ impl NoticeSettings {
             ended: kind.ends_incident().then_some(at),
             cause: incident.cause.as_str().to_owned(),
             labels: labels(incident, severity),
-            link: None,
+            link: self.console_url.as_ref().map(|console| format!("{console}/duty#incident={}", incident.id)),
         }
     }
 
@@ -239,7 +241,8 @@ mod tests {
 
     fn settings(channels: Vec<(String, Filter)>) -> NoticeSettings {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
-        NoticeSettings { channels, announce_after: Duration::from_secs(30), zone }
+        let console_url = Some("http://10.1.2.3:8080".to_owned());
+        NoticeSettings { channels, announce_after: Duration::from_secs(30), zone, console_url }
     }
 
     #[test]
@@ -251,6 +254,7 @@ mod tests {
         let [notice] = notices.as_slice() else { panic!("{notices:?}") };
         assert_eq!((notice.channel.as_str(), notice.due), ("duty", Timestamp::from_seconds(1_790_000_090)));
         assert_eq!(notice.message.id, "incident-17-problem");
+        assert_eq!(notice.message.link.as_deref(), Some("http://10.1.2.3:8080/duty#incident=17"));
         assert_eq!(notice.message.title, "【故障】L-1 连接超时（2 路）");
         assert_eq!(
             notice.message.text,

@@ -53,7 +53,12 @@ impl Desk {
             inventory: inventory_seen,
             orders: orders_seen,
             rules: DeskRules { verify, escalate, deadlines },
-            notices: NoticeSettings { channels, announce_after: Duration::ZERO, zone: TimeZone::UTC },
+            notices: NoticeSettings {
+                channels,
+                announce_after: Duration::ZERO,
+                zone: TimeZone::UTC,
+                console_url: None,
+            },
             bell: Arc::clone(&bell),
             restored: store.live_incidents().await.unwrap(),
         };

@@ -165,7 +165,7 @@ fn message(kind: MessageKind) -> Message {
             ("root".to_owned(), "L-230521100".to_owned()),
             ("township".to_owned(), "230521100".to_owned()),
         ]),
-        link: Some("http://10.1.2.3:8080/#/incidents/17".to_owned()),
+        link: Some("http://10.1.2.3:8080/duty#incident=17".to_owned()),
     }
 }
 

@@ -233,7 +233,7 @@ async fn desk(
     (snapshot, inventory): (watch::Receiver<Arc<Snapshot>>, watch::Receiver<Arc<Inventory>>),
     orders: mpsc::Receiver<IncidentOrder>,
 ) -> DeskInputs {
-    let IncidentSettings { verify, escalate, announce_after } = settings.incident;
+    let IncidentSettings { verify, escalate, announce_after, .. } = settings.incident;
     let deadlines = load_targets(None).unwrap().repair_deadline;
     DeskInputs {
         store: store.clone(),
@@ -242,7 +242,12 @@ async fn desk(
         inventory,
         orders,
         rules: DeskRules { verify, escalate, deadlines },
-        notices: NoticeSettings { channels: Vec::new(), announce_after, zone: TimeZone::UTC },
+        notices: NoticeSettings {
+            channels: Vec::new(),
+            announce_after,
+            zone: TimeZone::UTC,
+            console_url: None,
+        },
         bell: Arc::default(),
         restored: store.live_incidents().await.unwrap(),
     }

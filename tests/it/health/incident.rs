@@ -99,6 +99,7 @@ impl Duty {
                 channels: vec![("duty".to_owned(), Filter::default())],
                 announce_after: shipped.announce_after,
                 zone: TimeZone::UTC,
+                console_url: None,
             },
             desk: Desk::default(),
             reread,

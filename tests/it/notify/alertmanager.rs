@@ -83,7 +83,7 @@ async fn an_incident_is_one_alert_until_it_ends() {
     let annotations = &alerts[0]["annotations"];
     assert_eq!(annotations["summary"], "【超时】青山镇上行链路中断，影响 12 路");
     assert_eq!((&annotations["cause"], &annotations["kind"]), (&"power_cut".into(), &"overdue".into()));
-    assert_eq!(alerts[0]["generatorURL"], "http://10.1.2.3:8080/#/incidents/17");
+    assert_eq!(alerts[0]["generatorURL"], "http://10.1.2.3:8080/duty#incident=17");
     let time =
         |key: &str| alerts[0][key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
     assert_eq!(time("startsAt"), alertmanager.message(MessageKind::Problem).since.as_millis());

@@ -74,7 +74,7 @@ async fn a_mail_is_readable_chinese_and_stands_in_the_thread_of_its_incident() {
         assert_eq!(header("date"), "Mon, 21 Sep 2026 14:13:20 +0000");
         assert_eq!(header("auto-submitted"), "auto-generated");
         let text = mail["text"].as_str().unwrap().replace("\r\n", "\n");
-        let expected = "原因：链路不通\n范围：友谊县青山镇\n开始：2026-09-21 22:08\n\nhttp://10.1.2.3:8080/#/incidents/17\n";
+        let expected = "原因：链路不通\n范围：友谊县青山镇\n开始：2026-09-21 22:08\n\nhttp://10.1.2.3:8080/duty#incident=17\n";
         assert_eq!(text, expected);
         assert_eq!(mail["is_ascii"], true, "servers without 8BITMIME take it, too");
     }

@@ -54,7 +54,7 @@ async fn wecom_gets_a_text_that_fits() {
     assert!((2_000..=2_048).contains(&content(0).len()), "{}", content(0).len());
     assert!(
         content(0).starts_with("【故障】青山镇")
-            && content(0).ends_with("…\nhttp://10.1.2.3:8080/#/incidents/17")
+            && content(0).ends_with("…\nhttp://10.1.2.3:8080/duty#incident=17")
     );
     let digest = content(1);
     assert!(
