@@ -73,7 +73,7 @@ function showNotice(summary, deadmen) {
 /** What the search leaves. */
 function shown() {
   const text = $("text").value.trim().toLowerCase();
-  const says = (it) => [it.id, rootName(it.root), it.root.code, causeName(it.cause), path(it), it.assignee].join(" ").toLowerCase();
+  const says = (it) => [it.id, rootName(it.root), it.root.code, causeName(it.cause), path(it), it.acknowledged_by, it.assignee].join(" ").toLowerCase();
   return text ? desk.incidents.filter((it) => says(it).includes(text)) : desk.incidents;
 }
 

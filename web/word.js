@@ -33,7 +33,7 @@ export const rootCode = (root) => [KINDS[root.kind], root.name ? root.code : ""]
 export const actorName = (name) => (name === "local" ? "本机" : name || "系统");
 export const isOver = (incident) => incident.ended !== null;
 /** Who has it: whoever was sent, or whose turn it is while nobody acknowledged. */
-export const holder = (incident) => incident.assignee ?? (incident.stage === "open" ? `轮到${LEVELS[incident.level]}` : "");
+export const holder = (incident) => incident.assignee ?? incident.acknowledged_by ?? (incident.stage === "open" ? `轮到${LEVELS[incident.level]}` : "");
 export const lasted = (incident) => spanSince(incident.since, incident.ended ? new Date(incident.ended) : now());
 
 /** When its repair is due, in words. */

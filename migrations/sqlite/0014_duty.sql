@@ -30,3 +30,5 @@ CREATE TABLE handover (
 CREATE INDEX handover_division ON handover (division, id);
 -- One sheet at a time waits to be taken.
 CREATE UNIQUE INDEX handover_waiting ON handover (division) WHERE taken_ms IS NULL;
+
+ALTER TABLE incident ADD COLUMN acknowledged_by TEXT; -- who takes care: the name of a token, or local

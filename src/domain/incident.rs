@@ -325,6 +325,8 @@ pub struct Incident {
     pub clock: RepairClock,
     /// Whether the deadline has passed.
     pub overdue: bool,
+    /// Who takes care.
+    pub acknowledged_by: Option<String>,
     /// Who was sent.
     pub assignee: Option<String>,
     /// What the repair has to deal with.
@@ -378,7 +380,10 @@ pub enum Happening {
     /// Nobody acknowledged in time: it is the turn of the next level.
     Escalated(Level),
     /// A person takes care.
-    Acknowledged,
+    Acknowledged {
+        /// Who.
+        by: String,
+    },
     /// Somebody was sent.
     Dispatched {
         /// Who.
@@ -437,7 +442,7 @@ impl Happening {
             Self::Included => "included",
             Self::Overdue => "overdue",
             Self::Escalated(_) => "escalated",
-            Self::Acknowledged => "acknowledged",
+            Self::Acknowledged { .. } => "acknowledged",
             Self::Dispatched { .. } => "dispatched",
             Self::Repairing(_) => "repairing",
             Self::Suspended { .. } => "suspended",
@@ -496,6 +501,7 @@ impl Incident {
             deadline: opening.deadline,
             clock: RepairClock { spent: Duration::ZERO, running_since: Some(opening.since.min(now)) },
             overdue: false,
+            acknowledged_by: None,
             assignee: None,
             repair: None,
             level: opening.level,
@@ -575,9 +581,12 @@ impl Incident {
     }
 
     /// Whether `by` may acknowledge it.
-    pub fn acknowledge(&self) -> Result<Happening, DeedError> {
+    pub fn acknowledge(&self, by: &str) -> Result<Happening, DeedError> {
         self.check_going_on()?;
-        if self.is_acknowledged() { Err(DeedError::Acknowledged) } else { Ok(Happening::Acknowledged) }
+        if self.is_acknowledged() {
+            return Err(DeedError::Acknowledged);
+        }
+        Ok(Happening::Acknowledged { by: by.to_owned() })
     }
 
     /// Whether somebody may be sent. Sending another one, or setting another deadline, is the same again.
@@ -666,7 +675,10 @@ impl Incident {
             Happening::Included => self.is_excluded = false,
             Happening::Overdue => self.overdue = true,
             Happening::Escalated(level) => (self.level, self.level_since) = (*level, at),
-            Happening::Acknowledged => self.handling = Handling::Acknowledged,
+            Happening::Acknowledged { by } => {
+                self.handling = Handling::Acknowledged;
+                self.acknowledged_by = Some(by.clone());
+            }
             Happening::Dispatched { assignee, deadline } => self.dispatch_to(assignee, *deadline, at),
             Happening::Repairing(reason) => {
                 (self.handling, self.repair) = (Handling::InRepair, Some(*reason))

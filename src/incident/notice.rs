@@ -117,7 +117,7 @@ fn told_of(happening: &Happening) -> Option<(MessageKind, String)> {
         | Happening::Gone
         | Happening::Excluded
         | Happening::Included
-        | Happening::Acknowledged
+        | Happening::Acknowledged { .. }
         | Happening::Dispatched { .. }
         | Happening::Repairing(_)
         | Happening::Suspended { .. }

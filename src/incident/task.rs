@@ -323,7 +323,7 @@ impl Task {
         note: &str,
     ) -> Result<Happening, OrderError> {
         Ok(match deed {
-            Deed::Acknowledge => incident.acknowledge()?,
+            Deed::Acknowledge => incident.acknowledge(by)?,
             Deed::Dispatch { assignee, deadline } => {
                 incident.dispatch(assignee, deadline.unwrap_or(incident.deadline))?
             }

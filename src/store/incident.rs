@@ -18,7 +18,7 @@ const OPEN: &str = "INSERT INTO incident (kind, code, since_ms, opened_ms, first
 
 /// Guarded by the revision, so that an event is never kept upon a state that it was not decided on.
 const CHANGE: &str = "UPDATE incident SET revision = $2, live = $3, stage = $4, cause = $5, level = $6, assignee = $7, \
-    members = $8, restored = $9, due_ms = $10, overdue = $11, restored_ms = $12, ended_ms = $13, merged_into = $14 \
+    members = $8, restored = $9, due_ms = $10, overdue = $11, restored_ms = $12, ended_ms = $13, merged_into = $14, acknowledged_by = $16 \
     WHERE id = $1 AND revision = $15";
 
 const ADD_EVENT: &str = "INSERT INTO incident_event (incident, seq, at_ms, actor, what, detail, note) \
@@ -37,11 +37,11 @@ const EVENTS: &str = "SELECT incident, seq, at_ms, actor, what, detail, note FRO
 /// A page, newest first, below the number `$1`. `$2` is a JSON list of stages; `$4` the code of a division, whose incidents
 /// are those inside it and those that hold it.
 const PAGE_LITE: &str = "SELECT id, kind, code, since_ms, opened_ms, class, division, stage, cause, level, \
-    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into FROM incident \
+    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into, acknowledged_by FROM incident \
     WHERE id < $1 AND stage IN (SELECT value FROM json_each($2)) AND kind IN (SELECT value FROM json_each($3)) \
     AND (division LIKE $4 || '%' OR $4 LIKE division || '%') AND (overdue = 1 OR $5 = 0) ORDER BY id DESC LIMIT $6";
 const PAGE_PG: &str = "SELECT id, kind, code, since_ms, opened_ms, class, division, stage, cause, level, \
-    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into FROM incident \
+    assignee, members, restored, due_ms, overdue, restored_ms, ended_ms, merged_into, acknowledged_by FROM incident \
     WHERE id < $1 AND stage IN (SELECT json_array_elements_text($2::json)) \
     AND kind IN (SELECT json_array_elements_text($3::json)) \
     AND (division LIKE $4 || '%' OR $4 LIKE division || '%') AND (overdue = 1 OR $5 = 0) ORDER BY id DESC LIMIT $6";
@@ -95,6 +95,8 @@ pub struct IncidentRow {
     pub stage: Stage,
     /// Whose turn it is.
     pub level: Level,
+    /// Who takes care.
+    pub acknowledged_by: Option<String>,
     /// Who was sent.
     pub assignee: Option<String>,
     /// Points that are proven again, and all of them.
@@ -167,6 +169,7 @@ struct ListRow {
     stage: String,
     cause: String,
     level: String,
+    acknowledged_by: Option<String>,
     assignee: Option<String>,
     members: i64,
     restored: i64,
@@ -218,6 +221,7 @@ macro_rules! update_incident {
             .bind(row.ended.map(Timestamp::as_millis))
             .bind(row.merged_into)
             .bind($before)
+            .bind(row.acknowledged_by)
     }};
 }
 
@@ -263,6 +267,7 @@ impl IncidentRow {
             division: incident.division,
             stage: incident.stage(),
             level: incident.level,
+            acknowledged_by: incident.acknowledged_by.clone(),
             assignee: incident.assignee.clone(),
             restored_of: (count(restored), count(members)),
             due: incident.due(),
@@ -467,6 +472,7 @@ fn read_list_row(row: ListRow) -> Result<IncidentRow, StoreError> {
         stage: Stage::parse(&row.stage).ok_or_else(|| StoreError::corrupt("incident.stage", &row.stage))?,
         level: read_level(&row.level)?,
         cause: row.cause,
+        acknowledged_by: row.acknowledged_by,
         assignee: row.assignee,
         restored_of: (row.restored, row.members),
         due: row.due_ms.map(Timestamp::from_millis),

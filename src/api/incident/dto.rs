@@ -61,6 +61,8 @@ pub(crate) struct IncidentDto {
     stage: IncidentStageWord,
     /// Whose turn it is while nobody acknowledges: the grid leader, then village, township, county, city.
     level: LevelWord,
+    /// Who takes care: the name of a token, or `local`.
+    acknowledged_by: Option<String>,
     /// Who was sent.
     assignee: Option<String>,
     /// Points that it took down.
@@ -97,6 +99,7 @@ impl IncidentDto {
             division_name: division_name(row.division, view),
             stage: row.stage.into(),
             level: row.level.into(),
+            acknowledged_by: row.acknowledged_by,
             assignee: row.assignee,
             members,
             members_restored,
@@ -254,7 +257,7 @@ impl EventDto {
             | Happening::Excluded
             | Happening::Included
             | Happening::Overdue
-            | Happening::Acknowledged
+            | Happening::Acknowledged { .. }
             | Happening::Resumed
             | Happening::FalseAlarm
             | Happening::Noted => bare,

@@ -20,6 +20,8 @@ pub(super) struct Detail {
     #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     assignee: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline_ms: Option<u64>,
@@ -42,6 +44,7 @@ impl Detail {
             }
             Happening::Merged { into } => Self { into: Some(*into), ..empty },
             Happening::Escalated(level) => Self { level: Some(level.as_str().to_owned()), ..empty },
+            Happening::Acknowledged { by } => Self { by: Some(by.clone()), ..empty },
             Happening::Dispatched { assignee, deadline } => Self {
                 assignee: Some(assignee.clone()),
                 deadline_ms: Some(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
@@ -56,7 +59,6 @@ impl Detail {
             | Happening::Excluded
             | Happening::Included
             | Happening::Overdue
-            | Happening::Acknowledged
             | Happening::Resumed
             | Happening::FalseAlarm
             | Happening::Noted => empty,
@@ -87,7 +89,7 @@ impl Detail {
             "excluded" => Happening::Excluded,
             "included" => Happening::Included,
             "overdue" => Happening::Overdue,
-            "acknowledged" => Happening::Acknowledged,
+            "acknowledged" => Happening::Acknowledged { by: self.by? },
             "resumed" => Happening::Resumed,
             "false_alarm" => Happening::FalseAlarm,
             "noted" => Happening::Noted,
@@ -120,7 +122,7 @@ mod tests {
             Happening::Included,
             Happening::Overdue,
             Happening::Escalated(Level::Township),
-            Happening::Acknowledged,
+            Happening::Acknowledged { by: "local".to_owned() },
             Happening::Dispatched { assignee: "龙通".to_owned(), deadline: Duration::from_secs(3_600) },
             Happening::Repairing(RepairReason::PowerCut),
             Happening::Suspended { approver: "王".to_owned() },

@@ -119,6 +119,7 @@ async fn a_person_takes_an_incident_through_its_stages() {
     refuse("dispatch", json!({"assignee": "龙通", "deadline_seconds": 5}), 422, "60 to 31536000").await;
     refuse("repair", json!({"reason": "magic"}), 400, "magic").await;
     check("acknowledge", json!({"note": "看到了"}), "acknowledged").await;
+    assert_eq!(list(&service, "", None).await[0]["acknowledged_by"], "local");
     refuse("acknowledge", json!({}), 409, "acknowledged already").await;
     let sent = check("dispatch", json!({"assignee": "龙通", "deadline_seconds": 7200}), "dispatched").await;
     assert_eq!((&sent["assignee"], &sent["deadline_seconds"]), (&json!("龙通"), &json!(7_200)));

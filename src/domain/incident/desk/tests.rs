@@ -139,7 +139,7 @@ impl Story {
             | Happening::Excluded
             | Happening::Included
             | Happening::Overdue
-            | Happening::Acknowledged
+            | Happening::Acknowledged { .. }
             | Happening::Dispatched { .. }
             | Happening::Repairing(_)
             | Happening::Suspended { .. }
@@ -299,7 +299,7 @@ fn nothing_is_opened_before_the_first_round_is_done_or_while_it_is_excluded() {
 #[test]
 fn an_exclusion_stops_the_clock_and_changes_no_recovery() {
     let story = story().at(0, "3=connect_timeout").excluding(3_600, &[3]).excluding(7_200, &[]);
-    let story = story.deed(7_200, 1, |incident| incident.acknowledge().unwrap());
+    let story = story.deed(7_200, 1, |incident| incident.acknowledge("local").unwrap());
     let story = story.at(3 * 3_600 + 3_599, "").at(4 * 3_600, "");
     assert_eq!(story.desk.incident(1).unwrap().clock.spent(at(4 * 3_600)), Duration::from_secs(3 * 3_600));
     let told: Vec<&str> =
@@ -319,7 +319,7 @@ fn an_exclusion_stops_the_clock_and_changes_no_recovery() {
 #[test]
 fn whoever_does_not_acknowledge_is_passed_over() {
     let story = story().at(0, "3=connect_timeout").at(1_000, "").at(1_500, "").at(2_000, "");
-    let story = story.deed(2_100, 1, |incident| incident.acknowledge().unwrap()).at(9_000, "");
+    let story = story.deed(2_100, 1, |incident| incident.acknowledge("local").unwrap()).at(9_000, "");
     story.is(&[
         "0 #1 point 3 since 0",
         "1000 #1 escalated village",
@@ -333,7 +333,7 @@ fn nobody_is_pressed_for_a_camera_behind_a_dead_link() {
     let story = story().at(0, "3=connect_timeout").deed(1, 1, |it| it.dispatch("Longtong", VERIFY).unwrap());
     let story =
         story.at(2, "4=connect_timeout").at(50, "1=link_down:V 2=link_down:V 3=link_down:V 4=link_down:V");
-    let story = story.deed(60, 3, |it| it.acknowledge().unwrap()).at(1_500, "");
+    let story = story.deed(60, 3, |it| it.acknowledge("local").unwrap()).at(1_500, "");
     story.at(1_600, "1=good 2=good 3=connect_timeout 4=connect_timeout").is(&[
         "0 #1 point 3 since 0",
         "1 #1 dispatched",
@@ -377,7 +377,7 @@ fn what_a_person_merged_is_followed_in_the_other_incident() {
 
 #[test]
 fn a_repair_goes_its_way_and_only_the_probe_ends_it() {
-    let story = story().at(0, "1=frozen").deed(10, 1, |it| it.acknowledge().unwrap());
+    let story = story().at(0, "1=frozen").deed(10, 1, |it| it.acknowledge("local").unwrap());
     let story = story.deed(20, 1, |it| it.dispatch("Longtong", Duration::from_secs(60)).unwrap());
     assert_eq!(story.desk.incident(1).unwrap().due(), Some(at(60)));
     let story =
@@ -421,7 +421,7 @@ fn a_person_is_told_why_something_is_not_possible() {
     check(incident.merge_into(incident), "an incident cannot be merged into itself");
     let mut ended = incident.clone();
     ended.apply(&ended.call_false("pond").unwrap(), at(1));
-    check(ended.acknowledge(), "the incident has ended: it is false_alarm");
+    check(ended.acknowledge("local"), "the incident has ended: it is false_alarm");
 }
 
 #[test]
