@@ -6,4 +6,5 @@ mod scene;
 pub mod task;
 
 pub use notice::NoticeSettings;
+pub use scene::Places;
 pub use task::{Deed, DeskInputs, IncidentOrder, OrderError, run};

@@ -21,18 +21,13 @@ pub struct NoticeSettings {
 
 impl NoticeSettings {
     /// What is told when an incident is opened.
-    pub(super) fn of_opening(&self, incident: &Incident, records: &Inventory, now: Timestamp) -> Vec<Notice> {
+    pub fn of_opening(&self, incident: &Incident, records: &Inventory, now: Timestamp) -> Vec<Notice> {
         let message = self.message(MessageKind::Problem, "problem", incident, records, now);
         self.address(&message, now.plus(self.announce_after))
     }
 
     /// What is told when something happens to an incident; `after` has the event applied.
-    pub(super) fn of_event(
-        &self,
-        after: &Incident,
-        event: &IncidentEvent,
-        records: &Inventory,
-    ) -> Vec<Notice> {
+    pub fn of_event(&self, after: &Incident, event: &IncidentEvent, records: &Inventory) -> Vec<Notice> {
         let Some((kind, step)) = told_of(&event.happening) else { return Vec::new() };
         let message = self.message(kind, &step, after, records, event.at);
         self.address(&message, event.at)

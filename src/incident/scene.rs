@@ -19,13 +19,14 @@ struct Place {
 
 /// The records as the desk needs them, built anew when they change.
 #[derive(Debug)]
-pub(super) struct Places {
+pub struct Places {
     inventory: Arc<Inventory>,
     places: BTreeMap<PointCode, Place>,
 }
 
 impl Places {
-    pub(super) fn of(inventory: Arc<Inventory>) -> Self {
+    /// Takes the records.
+    pub fn of(inventory: Arc<Inventory>) -> Self {
         let place = |point: &crate::domain::Point| Place {
             class: point.class,
             village: point.village,
@@ -37,12 +38,12 @@ impl Places {
     }
 
     /// The records.
-    pub(super) fn records(&self) -> &Inventory {
+    pub fn records(&self) -> &Inventory {
         &self.inventory
     }
 
     /// The network as the tracker published it.
-    pub(super) fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> Scene<'a> {
+    pub fn scene<'a>(&'a self, snapshot: &'a Snapshot) -> Scene<'a> {
         let links = snapshot.roots.iter().filter_map(|root| {
             let link = self.inventory.links.get(&root.link)?;
             Some((root.link.clone(), (link.division, root.since)))

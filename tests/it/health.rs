@@ -8,6 +8,7 @@
 )]
 
 mod change;
+mod incident;
 mod network;
 mod picture;
 mod property;

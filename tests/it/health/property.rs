@@ -7,21 +7,21 @@ use proptest::prelude::*;
 use sharpeyes::domain::{Cause, Condition, Order, Outcome, State};
 
 /// The faults of a history lie between these seconds; what comes after is quiet.
-const FROM: i64 = 300;
-const TO: i64 = 1_500;
+pub(super) const FROM: i64 = 300;
+pub(super) const TO: i64 = 1_500;
 /// A look comes within a period, is confirmed within two more, and a held decision within three confirmations.
-const BOUND: i64 = 3 * PERIOD + 3 * 60 + 60;
+pub(super) const BOUND: i64 = 3 * PERIOD + 3 * 60 + 60;
 const END: i64 = TO + BOUND + 2 * PERIOD;
 
 /// Whether every link of a random network can be probed.
 #[derive(Clone, Copy, Debug)]
-enum Probes {
+pub(super) enum Probes {
     Everywhere,
     Anywhere,
 }
 
 /// A random network of up to three levels, as text.
-fn any_network(probes: Probes) -> impl Strategy<Value = String> {
+pub(super) fn any_network(probes: Probes) -> impl Strategy<Value = String> {
     let mark = move |probed: bool| if probed || matches!(probes, Probes::Everywhere) { "*" } else { "" };
     let village = (any::<bool>(), any::<bool>(), 0_usize..6);
     let township = (any::<bool>(), vec(village, 1..4));
@@ -39,20 +39,20 @@ fn any_network(probes: Probes) -> impl Strategy<Value = String> {
 }
 
 /// A random stroke of fate: which kind, which link or point, when, how long.
-type Stroke = (u8, usize, i64, i64);
+pub(super) type Stroke = (u8, usize, i64, i64);
 
-fn strokes() -> impl Strategy<Value = Vec<Stroke>> {
+pub(super) fn strokes() -> impl Strategy<Value = Vec<Stroke>> {
     vec((0_u8..6, 0_usize..40, FROM..TO, 5_i64..900), 0..8)
 }
 
 /// Cuts and repairs of links only, or also sick cameras.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+pub(super) enum Fate {
     LinksOnly,
     LinksAndCameras,
 }
 
-fn tell(text: &str, strokes: &[Stroke], fate: Fate) -> Script {
+pub(super) fn tell(text: &str, strokes: &[Stroke], fate: Fate) -> Script {
     let mut script = world(text);
     let links: Vec<String> = script.inventory.links.keys().map(ToString::to_string).collect();
     let points = script.inventory.points.len();

@@ -30,6 +30,8 @@ const CANARY_PERIOD: i64 = 30;
 const TIMEOUT: i64 = 5;
 const LOOK_TIME: i64 = 4;
 const HEARTBEAT: i64 = 10;
+/// A picture is published this often when nothing changed.
+pub(crate) const SIGN_OF_LIFE: i64 = 5;
 
 /// The instant of a second of the story.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -104,6 +106,18 @@ impl Script {
         let mut run = Run::new(self);
         for second in 0..=end {
             run.step(second);
+        }
+        run.finish(end)
+    }
+
+    /// ..and shows every picture that is published on the way.
+    pub(crate) fn watched_until(self, end: i64, mut watch: impl FnMut(&Moment<'_>)) -> Story {
+        let mut run = Run::new(self);
+        for second in 0..=end {
+            run.step(second);
+            if let Some(snapshot) = run.picture(second) {
+                watch(&Moment { second, now: run.clock(second), snapshot, run: &run });
+            }
         }
         run.finish(end)
     }
@@ -189,6 +203,42 @@ pub(crate) fn settings() -> TrackerSettings {
     let shipped = Settings::default();
     let health = Health { stale_after: Duration::from_secs(600), ..shipped.health };
     TrackerSettings::new(&health, &Watch { period: Duration::from_secs(120), ..shipped.watch })
+}
+
+/// One second of a story: what was published, and what is really so.
+pub(crate) struct Moment<'a> {
+    pub(crate) second: i64,
+    /// What the clock shows.
+    pub(crate) now: Timestamp,
+    pub(crate) snapshot: Snapshot,
+    run: &'a Run,
+}
+
+impl Moment<'_> {
+    /// Whether we reach the network at all.
+    pub(crate) const fn sees(&self) -> bool {
+        !self.run.own_network_down
+    }
+
+    /// Whether the path of a point is cut.
+    pub(crate) fn is_cut_off(&self, point: PointCode) -> bool {
+        self.run.is_cut(point)
+    }
+
+    /// Whether nothing comes through a link.
+    pub(crate) fn link_is_cut(&self, link: &LinkCode) -> bool {
+        self.run.link_is_cut(link)
+    }
+
+    /// Whether a camera itself fails.
+    pub(crate) fn is_ill(&self, point: PointCode) -> bool {
+        self.run.ill.contains_key(&point)
+    }
+
+    /// Whether these links together cut a point off.
+    pub(crate) fn would_cut_off(&self, links: &BTreeSet<LinkCode>, point: PointCode) -> bool {
+        self.run.is_cut_by(links, point)
+    }
 }
 
 struct Run {
@@ -303,6 +353,14 @@ impl Run {
         }
     }
 
+    /// What is published at a second: whatever changed, and now and then a sign of life.
+    fn picture(&mut self, second: i64) -> Option<Snapshot> {
+        let now = self.clock(second);
+        let runs = self.tracker.as_mut().filter(|_| !self.frozen);
+        let tells = |tracker: &&mut Tracker| tracker.is_dirty() || second % SIGN_OF_LIFE == 0;
+        runs.filter(tells).map(|tracker| tracker.snapshot(now))
+    }
+
     /// Invariant of every story, whenever anything was decided.
     fn check_no_point_offline_behind_a_failed_link(&mut self, second: i64) {
         let now = self.clock(second);
@@ -347,13 +405,21 @@ impl Run {
     }
 
     fn link_is_cut(&self, link: &LinkCode) -> bool {
-        let cut = |id| self.tree.code(id).is_some_and(|code| self.cut.contains(code));
+        self.link_is_cut_by(&self.cut, link)
+    }
+
+    fn link_is_cut_by(&self, links: &BTreeSet<LinkCode>, link: &LinkCode) -> bool {
+        let cut = |id| self.tree.code(id).is_some_and(|code| links.contains(code));
         self.tree.id(link).is_some_and(|id| self.tree.blocked_by(id, &cut).is_some())
     }
 
     fn is_cut(&self, point: PointCode) -> bool {
+        self.is_cut_by(&self.cut, point)
+    }
+
+    fn is_cut_by(&self, links: &BTreeSet<LinkCode>, point: PointCode) -> bool {
         let record = &self.script.inventory.points[&point];
-        self.script.inventory.link_of(record).is_some_and(|link| self.link_is_cut(&link.code))
+        self.script.inventory.link_of(record).is_some_and(|link| self.link_is_cut_by(links, &link.code))
     }
 
     fn begin_looks(&mut self, second: i64) {
