@@ -52,6 +52,7 @@ bench: ## what the whole service costs, beside ffmpeg and others, and which faul
 	$(CARGO) bench --locked --all-features --bench picture -- size 1920 cameras $(CAMERAS)
 	$(CARGO) bench --locked --all-features --bench metrics
 	$(CARGO) bench --locked --all-features --bench store
+	$(CARGO) bench --locked --all-features --bench incident
 	$(CARGO) bench --locked --all-features --bench province
 	$(CARGO) bench --locked --all-features --bench fleet
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sharpeyes::domain::access::Role;
 use sharpeyes::domain::{Cause, Condition, Inventory, PointCode};
 use sharpeyes::health::snapshot::Snapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,21 @@ async fn a_dead_uplink_is_one_incident_with_its_points() {
         events["items"].as_array().unwrap().iter().map(|event| event["what"].as_str().unwrap()).collect();
     assert_eq!(words, ["recovered", "restored"]);
     assert_eq!(events["items"][0]["points"], 71);
+}
+
+#[tokio::test]
+async fn a_flood_is_kept_in_pieces_and_nothing_of_it_is_lost() {
+    let service = Service::start().await;
+    let considered = picture(&service.inventory.borrow()).points;
+    let considered: BTreeSet<String> =
+        considered.iter().filter(|live| live.excluded.is_none()).map(|live| live.code.to_string()).collect();
+    assert!(considered.len() > 250, "more than one piece");
+    publish(&service, only(|_| Some(Condition::Because(Cause::Frozen))));
+    let is_whole = |items: &[Value]| items.len() >= considered.len();
+    let items = wait_for(&service, "ended=false&limit=500", is_whole).await;
+    let code = |item: &Value| item["root"]["code"].as_str().unwrap().to_owned();
+    assert_eq!(items.iter().map(code).collect::<BTreeSet<_>>(), considered);
+    assert_eq!(items.len(), considered.len());
 }
 
 #[tokio::test]

@@ -236,7 +236,9 @@ impl Promises {
     fn check_nothing_above_was_told(&self, told: &Told, moment: &Moment<'_>) {
         let incident = self.duty.desk.incident(told.incident).unwrap();
         let Root::Point(point) = incident.root else { return };
+        // A link that was repaired is believed to be up a little later than a look that came through it.
         let failed = moment.snapshot.links.iter().filter(|link| link.status == LinkStatus::Down);
+        let failed = failed.filter(|link| moment.link_is_cut(&link.code));
         let failed: BTreeSet<&LinkCode> = failed.map(|link| &link.code).collect();
         let announced: BTreeSet<LinkCode> = self
             .duty
@@ -275,8 +277,10 @@ impl Promises {
             late.map(|(point, _)| *point).collect::<Vec<_>>()
         };
         for point in lasts(&self.cut_off_since) {
-            let is_told = |root: &Root| matches!(root, Root::Link(_) | Root::OwnNetwork);
-            self.check_is_told(point, "is cut off", moment, is_told);
+            // What was dead before we suspect ourselves stays an incident of its own until it is seen again.
+            let kept = moment.snapshot.suspects_itself;
+            let above = |root: &Root| kept || matches!(root, Root::Link(_) | Root::OwnNetwork);
+            self.check_is_told(point, "is cut off", moment, above);
         }
         for point in lasts(&self.ill_since) {
             let own = |root: &Root| matches!(root, Root::Point(_) | Root::Site(_) | Root::OwnNetwork);

@@ -225,6 +225,11 @@ impl Moment<'_> {
         self.run.is_cut(point)
     }
 
+    /// Whether nothing comes through a link.
+    pub(crate) fn link_is_cut(&self, link: &LinkCode) -> bool {
+        self.run.link_is_cut(link)
+    }
+
     /// Whether a camera itself fails.
     pub(crate) fn is_ill(&self, point: PointCode) -> bool {
         self.run.ill.contains_key(&point)
