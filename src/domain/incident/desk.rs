@@ -387,10 +387,14 @@ impl Follow<'_> {
         found
     }
 
-    /// Whether everything of it fails because of other incidents now: nobody is pressed for a camera whose link is down.
+    /// Whether everything of it fails because of something else now, known as an incident or about to be: nobody is pressed
+    /// for a camera whose link is down.
     fn is_behind_another(&self, failing: &BTreeSet<PointCode>) -> bool {
-        let is_another =
-            |root: &&Root| matches!(self.ledger.place(root), Place::Incident(id) if id != self.incident.id);
+        let is_another = |root: &&Root| match self.ledger.place(root) {
+            Place::Incident(id) => id != self.incident.id,
+            Place::New => true,
+            Place::Dismissed => false,
+        };
         failing.iter().all(|point| self.root_of.get(point).is_some_and(is_another)) && !failing.is_empty()
     }
 }

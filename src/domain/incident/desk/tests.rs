@@ -348,6 +348,15 @@ fn nobody_is_pressed_for_a_camera_behind_a_dead_link() {
 }
 
 #[test]
+fn nobody_is_pressed_in_the_step_in_which_the_link_is_found_dead() {
+    let story = story().at(0, "3=connect_timeout").at(999, "");
+    story
+        .at(1_000, "1=link_down:V 2=link_down:V 3=link_down:V")
+        .at(1_500, "")
+        .is(&["0 #1 point 3 since 0", "1000 #2 link:V since 1000"]);
+}
+
+#[test]
 fn a_false_alarm_is_not_opened_again_until_it_was_gone() {
     let story = story().at(0, "3=frozen").deed(5, 1, |incident| incident.call_false("a still pond").unwrap());
     story.at(10, "").at(20, "3=good").at(30, "3=frozen").is(&[
