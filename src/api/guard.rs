@@ -134,13 +134,15 @@ impl Caller {
 
     /// The person who acts: the owner of the token, or who is named in `field` where no token exists.
     pub(crate) fn person(&self, field: &'static str, named: Option<String>) -> Result<String, ApiError> {
+        let named = named.unwrap_or_default();
+        prose::check(field, &named, Layout::Line, 100)?;
         if !self.is_local() {
             return Ok(self.name.clone());
         }
-        let unnamed = || ApiError::Unprocessable(format!("without a token `{field}` must be named"));
-        let name = named.filter(|name| !name.trim().is_empty()).ok_or_else(unnamed)?;
-        prose::check(field, &name, Layout::Line, 100)?;
-        Ok(name)
+        if named.trim().is_empty() {
+            return Err(ApiError::Unprocessable(format!("without a token `{field}` must be named")));
+        }
+        Ok(named)
     }
 
     /// The division that a figure is about; a figure is never narrowed, because it would mean something else.

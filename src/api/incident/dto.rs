@@ -12,6 +12,7 @@ use crate::store::incident::IncidentRow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 /// What failed.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -284,7 +285,7 @@ pub(crate) struct NoteRequest {
 #[schema(as = BulkAcknowledgement)]
 pub(crate) struct BulkRequest {
     /// Numbers of the incidents, 1 to 200
-    #[schema(value_type = Vec<u32>, min_items = 1, max_items = 200)]
+    #[schema(schema_with = numbers)]
     incidents: Vec<Whole<u32>>,
     /// In words
     #[serde(default)]
@@ -293,6 +294,12 @@ pub(crate) struct BulkRequest {
         pattern = "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"
     )]
     pub(crate) note: String,
+}
+
+fn numbers() -> Array {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u32::MAX));
+    let numbers = ArrayBuilder::new().items(number).min_items(Some(1)).max_items(Some(200));
+    numbers.description(Some("Numbers of the incidents, 1 to 200")).build()
 }
 
 impl BulkRequest {
