@@ -208,6 +208,11 @@ impl StoreError {
     }
 }
 
+/// A division as a column names it; an empty text for none.
+pub(crate) fn write_division(division: Option<DivisionCode>) -> String {
+    division.map(|division| division.to_string()).unwrap_or_default()
+}
+
 /// The division that a column names; an empty one names none.
 pub(crate) fn read_division(what: &'static str, text: &str) -> Result<Option<DivisionCode>, StoreError> {
     if text.is_empty() {

@@ -8,7 +8,7 @@ CREATE TABLE notification (
     message TEXT NOT NULL,            -- the message, JSON
     queued_ms BIGINT NOT NULL,        -- when it was queued, together with what it tells of
     due_ms BIGINT NOT NULL,           -- not before this
-    state TEXT COLLATE "C" NOT NULL,  -- queued, sent, dropped or dead
+    state TEXT NOT NULL,              -- queued, sent, dropped or dead
     failures BIGINT NOT NULL,         -- how often sending failed
     why TEXT NOT NULL,                -- why it failed last, or was given up
     settled_ms BIGINT,                -- when it was sent (last), dropped or given up

@@ -32,3 +32,8 @@ CREATE INDEX handover_division ON handover (division, id);
 CREATE UNIQUE INDEX handover_waiting ON handover (division) WHERE taken_ms IS NULL;
 
 ALTER TABLE incident ADD COLUMN acknowledged_by TEXT; -- who takes care: the name of a token, or local
+UPDATE incident SET acknowledged_by = (SELECT actor FROM incident_event
+    WHERE incident_event.incident = incident.id AND what = 'acknowledged' ORDER BY seq DESC LIMIT 1);
+
+-- Sorted byte by byte, as every column of words is.
+ALTER TABLE notification ALTER COLUMN state TYPE TEXT COLLATE "C";

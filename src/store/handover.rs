@@ -1,7 +1,7 @@
 //! The sheets of hand-overs (交接班): given by one person, taken by another; what a sheet says is never changed.
 
 use crate::domain::{DivisionCode, Timestamp};
-use crate::store::{Store, StoreError, on_pool, read_division};
+use crate::store::{Store, StoreError, on_pool, read_division, write_division};
 
 /// Refused by the unique index while another sheet of the division waits.
 const GIVE: &str = "INSERT INTO handover (division, sheet, given_by, given_actor, given_ms, given_note) \
@@ -70,7 +70,7 @@ impl Store {
         given: &Signature,
     ) -> Result<Option<Handover>, StoreError> {
         let id: Option<i64> = on_pool!(&self.db, pool => sqlx::query_scalar(GIVE)
-            .bind(text(division))
+            .bind(write_division(division))
             .bind(sheet)
             .bind(&given.person)
             .bind(&given.actor)
@@ -114,17 +114,13 @@ impl Store {
     ) -> Result<Vec<Handover>, StoreError> {
         let rows: Vec<Row> = on_pool!(&self.db, pool => sqlx::query_as(PAGE)
             .bind(before)
-            .bind(text(division))
+            .bind(write_division(division))
             .bind(i64::from(limit))
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("list hand-overs"))?;
         rows.into_iter().map(read_row).collect()
     }
-}
-
-fn text(division: Option<DivisionCode>) -> String {
-    division.map(|division| division.to_string()).unwrap_or_default()
 }
 
 fn read_row(row: Row) -> Result<Handover, StoreError> {

@@ -7,7 +7,7 @@ use crate::domain::outbox::Notice;
 use crate::domain::{Cause, DivisionCode, PointClass, Timestamp};
 use crate::fault::{self, FaultPoint};
 use crate::store::notification::{QUEUE, write_message};
-use crate::store::{Db, Store, StoreError, json_list, on_pool, read_division};
+use crate::store::{Db, Store, StoreError, json_list, on_pool, read_division, write_division};
 use document::Detail;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -195,7 +195,7 @@ macro_rules! insert_opening {
             .bind(opening.level.as_str())
             .bind(millis(opening.deadline))
             .bind(opening.class.as_str())
-            .bind(opening.division.map(|division| division.to_string()).unwrap_or_default())
+            .bind(write_division(opening.division))
             .bind(count(opening.members.len()))
             .bind(incident.due().map(Timestamp::as_millis))
     }};
@@ -375,7 +375,7 @@ impl Store {
         };
         let stages = json_list(filter.stages.iter().map(|stage| stage.as_str()));
         let kinds = json_list(filter.kinds.iter().map(|kind| kind.as_str()));
-        let division = filter.division.map(|division| division.to_string()).unwrap_or_default();
+        let division = write_division(filter.division);
         let rows: Vec<ListRow> = on_pool!(&self.db, pool => sqlx::query_as(page)
             .bind(before)
             .bind(stages)
@@ -396,7 +396,7 @@ impl Store {
         since: Timestamp,
     ) -> Result<IncidentCounts, StoreError> {
         let (opened, ended, live, suspended) = on_pool!(&self.db, pool => sqlx::query_as(COUNT)
-            .bind(division.map(|division| division.to_string()).unwrap_or_default())
+            .bind(write_division(division))
             .bind(since.as_millis())
             .fetch_one(pool)
             .await)
@@ -451,7 +451,7 @@ fn read_opening(row: OpeningRow) -> Result<Opening, StoreError> {
 }
 
 fn read_event((_, _, at_ms, actor, what, detail, note): EventRow) -> Result<IncidentEvent, StoreError> {
-    let happening = serde_json::from_str(&detail).ok().and_then(|detail: Detail| detail.read(&what));
+    let happening = serde_json::from_str(&detail).ok().and_then(|detail: Detail| detail.read(&what, &actor));
     Ok(IncidentEvent {
         at: Timestamp::from_millis(at_ms),
         actor,

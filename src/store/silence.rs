@@ -3,7 +3,7 @@
 use crate::domain::incident::Root;
 use crate::domain::silence::{Muted, Silence, SilenceRequest};
 use crate::domain::{Timestamp, Window};
-use crate::store::{Store, StoreError, on_pool, read_division};
+use crate::store::{Store, StoreError, on_pool, read_division, write_division};
 
 const INSERT: &str = "INSERT INTO silence (root_kind, root_code, division, begins_ms, ends_ms, reason, entered_by, entered_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
@@ -45,7 +45,7 @@ impl Store {
         let id: i64 = on_pool!(&self.db, pool => sqlx::query_scalar(INSERT)
             .bind(muted.root.as_ref().map_or("", |root| root.kind().as_str()))
             .bind(muted.root.as_ref().map_or("", Root::code))
-            .bind(muted.division.map(|division| division.to_string()).unwrap_or_default())
+            .bind(write_division(muted.division))
             .bind(window.start().as_millis())
             .bind(window.end().as_millis())
             .bind(reason)

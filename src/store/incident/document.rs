@@ -20,8 +20,6 @@ pub(super) struct Detail {
     #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     assignee: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline_ms: Option<u64>,
@@ -44,7 +42,6 @@ impl Detail {
             }
             Happening::Merged { into } => Self { into: Some(*into), ..empty },
             Happening::Escalated(level) => Self { level: Some(level.as_str().to_owned()), ..empty },
-            Happening::Acknowledged { by } => Self { by: Some(by.clone()), ..empty },
             Happening::Dispatched { assignee, deadline } => Self {
                 assignee: Some(assignee.clone()),
                 deadline_ms: Some(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
@@ -59,6 +56,7 @@ impl Detail {
             | Happening::Excluded
             | Happening::Included
             | Happening::Overdue
+            | Happening::Acknowledged { .. }
             | Happening::Resumed
             | Happening::FalseAlarm
             | Happening::Noted => empty,
@@ -66,7 +64,7 @@ impl Detail {
     }
 
     /// The event of this word.
-    pub(super) fn read(self, what: &str) -> Option<Happening> {
+    pub(super) fn read(self, what: &str, actor: &str) -> Option<Happening> {
         Some(match what {
             "joined" => Happening::Joined(self.points()?),
             "recovered" => Happening::Recovered(self.points()?),
@@ -89,7 +87,7 @@ impl Detail {
             "excluded" => Happening::Excluded,
             "included" => Happening::Included,
             "overdue" => Happening::Overdue,
-            "acknowledged" => Happening::Acknowledged { by: self.by? },
+            "acknowledged" => Happening::Acknowledged { by: actor.to_owned() },
             "resumed" => Happening::Resumed,
             "false_alarm" => Happening::FalseAlarm,
             "noted" => Happening::Noted,
@@ -133,9 +131,11 @@ mod tests {
         for event in events {
             let text = serde_json::to_string(&Detail::of(&event)).unwrap();
             let read: Detail = serde_json::from_str(&text).unwrap();
-            assert_eq!(read.read(event.as_str()), Some(event), "{text}");
+            assert_eq!(read.read(event.as_str(), "local"), Some(event), "{text}");
         }
-        assert_eq!(Detail::default().read("dispatched"), None);
-        assert_eq!(Detail::default().read("exploded"), None);
+        let taken = Happening::Acknowledged { by: "王".to_owned() };
+        assert_eq!(Detail::default().read("acknowledged", "王"), Some(taken), "as earlier versions kept it");
+        assert_eq!(Detail::default().read("dispatched", "local"), None);
+        assert_eq!(Detail::default().read("exploded", "local"), None);
     }
 }

@@ -51,7 +51,7 @@ fn story() -> Vec<(i64, Vec<Happening>)> {
     let all = [point(1), point(2), point(3)];
     vec![
         (110, vec![Happening::Joined([point(3)].into()), Happening::Escalated(Level::Township)]),
-        (120, vec![Happening::Acknowledged { by: "local".to_owned() }, Happening::Noted]),
+        (120, vec![Happening::Acknowledged { by: "duty".to_owned() }, Happening::Noted]),
         (
             130,
             vec![Happening::Dispatched {
@@ -121,7 +121,7 @@ async fn every_kind_of_root_comes_back() {
 async fn what_was_decided_on_another_state_is_not_kept_nor_anything_beside_it() {
     on_both(async |store: Store| {
         let incident = open(&store, Root::OwnNetwork, EAST).await;
-        let first = change(&incident, &[Happening::Acknowledged { by: "local".to_owned() }], 110);
+        let first = change(&incident, &[Happening::Acknowledged { by: "duty".to_owned() }], 110);
         store.keep_incidents(&[], std::slice::from_ref(&first), silent, at(110)).await.unwrap();
         let late = change(&incident, &[Happening::FalseAlarm], 120);
         let beside = opening(Root::Point(point(4)), WEST, &[4]);
