@@ -120,9 +120,7 @@ impl Caller {
 
     /// Whether it may see a part of what lies in a division, or across all of them.
     pub(crate) fn sees_part_of(&self, division: Option<DivisionCode>) -> bool {
-        division.is_none_or(|division| {
-            self.scope.holds(&division) || self.scope.division().is_some_and(|own| division.contains(&own))
-        })
+        self.scope.narrow(division).is_some()
     }
 
     /// Refuses to let a caller act on what lies outside, or reaches beyond its own division.

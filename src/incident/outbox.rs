@@ -138,10 +138,10 @@ impl Carrier<'_> {
 
     /// Holds back what a silence mutes: it is told when that is over, unless it ended meanwhile.
     async fn hold_what_is_muted(&self, due: Vec<Due>, now: Timestamp) -> Result<Vec<Due>, StoreError> {
-        let silences = match due.is_empty() {
-            true => Vec::new(),
-            false => self.store.silences_in_force(now).await?,
-        };
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let silences = self.store.silences_in_force(now).await?;
         let mut muted: BTreeMap<i64, (&Silence, Vec<i64>)> = BTreeMap::new();
         let mut ready = Vec::new();
         for due in due {

@@ -8,9 +8,11 @@ use crate::api::view::View;
 use crate::domain::access::Scope;
 use crate::domain::silence::Silence;
 use crate::domain::{DivisionCode, State, Timestamp};
+use crate::health::snapshot::LivePoint;
 use crate::store::handover::{Handover, Signature};
 use crate::store::incident::{IncidentCounts, IncidentRow};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Points that a sheet names; their number says when there are more.
 const NAMED: usize = 100;
@@ -61,16 +63,11 @@ pub(crate) struct SheetDto {
 impl SheetDto {
     pub(crate) fn new(shift: Shift, view: &View) -> Self {
         let scope = Scope::new(shift.division);
-        let is_unknown = |live: &&std::sync::Arc<crate::health::snapshot::LivePoint>| {
+        let is_unknown = |live: &&Arc<LivePoint>| {
             let village = view.inventory.points.get(&live.code).map(|point| point.village);
             live.state() == State::Unknown && village.is_some_and(|village| scope.holds(&village))
         };
-        let concerns = |silence: &&Silence| {
-            let place = silence.request.muted.division;
-            place.is_none_or(|place| {
-                scope.holds(&place) || shift.division.is_some_and(|own| place.contains(&own))
-            })
-        };
+        let concerns = |silence: &&Silence| scope.narrow(silence.request.muted.division).is_some();
         let unknown = view.snapshot.points.iter().filter(is_unknown).take(NAMED);
         let incident = |row| IncidentDto::new(row, view, &shift.silences);
         Self {

@@ -77,6 +77,16 @@ pub(crate) struct RootRequestDto {
     code: String,
 }
 
+impl RootRequestDto {
+    fn root(&self) -> Result<Root, ApiError> {
+        prose::check("code", &self.code, Layout::Line, 200)?;
+        let kind = self.kind.0;
+        let unknown =
+            || ApiError::Unprocessable(format!("`{}` is no code of a {}", self.code, kind.as_str()));
+        Root::new(kind, &self.code).ok_or_else(unknown)
+    }
+}
+
 /// What is muted, until when and why. One of `root` and `division`, or neither for the whole network.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -105,21 +115,10 @@ pub(crate) struct SilenceRequestDto {
 impl SilenceRequestDto {
     /// What is muted.
     pub(crate) fn muted(&self) -> Result<Muted, ApiError> {
-        let unprocessable = |why: String| ApiError::Unprocessable(why);
-        let root =
-            match &self.root {
-                None => None,
-                Some(_) if self.division.is_some() => {
-                    return Err(unprocessable("name one of `root` and `division`, not both".to_owned()));
-                }
-                Some(RootRequestDto { kind, code }) => {
-                    prose::check("code", code, Layout::Line, 200)?;
-                    let root = Root::new(kind.0, code);
-                    Some(root.ok_or_else(|| {
-                        unprocessable(format!("`{code}` is no code of a {}", kind.0.as_str()))
-                    })?)
-                }
-            };
+        if self.root.is_some() && self.division.is_some() {
+            return Err(ApiError::Unprocessable("name one of `root` and `division`, not both".to_owned()));
+        }
+        let root = self.root.as_ref().map(RootRequestDto::root).transpose()?;
         Ok(Muted { root, division: self.division.as_ref().map(|division| division.0) })
     }
 
