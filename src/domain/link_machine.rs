@@ -47,7 +47,7 @@ pub struct LinkMachine {
     behind: Option<LinkId>,
     /// Whether the verdict was inferred from points.
     inferred: bool,
-    /// Down before our own outage: one failed probe confirms it again.
+    /// Down before an outage that hid it: one failed probe since then confirms it again.
     was_down: bool,
     probed: bool,
     failing: Option<Streak>,
@@ -82,9 +82,16 @@ impl LinkMachine {
         }
     }
 
-    /// Notes that the link was down before our own outage.
+    /// Notes that the link was down before an outage that hid it.
     pub const fn remember_down(&mut self) {
         self.was_down = true;
+    }
+
+    /// Takes the verdict back: until `at` nothing could come from the link, so that its probes say nothing of it.
+    pub fn doubt(&mut self, at: Timestamp) {
+        self.enter(LinkStatus::Unknown, at);
+        (self.failing, self.answering) = (None, None);
+        self.remember_down();
     }
 
     /// The status.
@@ -180,7 +187,8 @@ impl LinkMachine {
     /// Whether the evidence says that the link is down; since when.
     pub fn confirmed_down(&self, rules: &Rules) -> Option<Timestamp> {
         let failing = self.suspicion()?;
-        (self.was_down || rules.confirm(failing)).then_some(failing.first)
+        let is_known_again = self.was_down && failing.last >= self.since;
+        (is_known_again || rules.confirm(failing)).then_some(failing.first)
     }
 
     /// Whether the evidence says that the link is up again (or for the first time); since when.
@@ -323,6 +331,25 @@ mod tests {
         let time = LookTime { started, ended: Timestamp::from_seconds(15) };
         machine.observe_probe(&Err(Cause::ConnectTimeout), time);
         assert_eq!(machine.confirmed_down(&Rules::OF_EXAMPLES), Some(started));
+    }
+
+    #[test]
+    fn a_link_that_was_hidden_is_believed_to_be_down_by_a_probe_since_then() {
+        let mut machine = LinkMachine::new(Timestamp::from_seconds(0));
+        let probe = |machine: &mut LinkMachine, second| {
+            let started = Timestamp::from_seconds(second);
+            let time = LookTime { started, ended: started.plus(Duration::from_secs(5)) };
+            machine.observe_probe(&Err(Cause::ConnectTimeout), time);
+            machine.confirmed_down(&Rules::OF_EXAMPLES)
+        };
+        for second in [10, 40, 70] {
+            probe(&mut machine, second);
+        }
+        machine.enter(LinkStatus::Down, Timestamp::from_seconds(10));
+        machine.doubt(Timestamp::from_seconds(100));
+        assert_eq!((machine.status(), machine.suspicion()), (LinkStatus::Unknown, None));
+        assert_eq!(probe(&mut machine, 99), None, "it was under way before");
+        assert_eq!(probe(&mut machine, 101), Some(Timestamp::from_seconds(99)));
     }
 
     #[test]

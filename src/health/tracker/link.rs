@@ -206,19 +206,21 @@ impl Tracker {
         }
     }
 
-    /// A link that was down behind another one: another failed link may explain it now; else it failed itself, if a probe
-    /// says so. What was inferred from points says nothing, nothing could come through.
+    /// A link that was down behind another one: another failed link may explain it now; else it is to be proven anew. Neither
+    /// points nor probes say anything of it, nothing could come through.
     fn explain_anew(&mut self, id: LinkId, now: Timestamp) {
         let above = self.tree.parents_blocked_by(id, &|link| self.is_failed(link));
         let Some(machine) = self.links.get_mut(id.index()).filter(|machine| machine.behind().is_some())
         else {
             return;
         };
-        machine.explain(above);
         match (above, machine.is_inferred()) {
-            (Some(_), _) => {}
+            (Some(_), _) => machine.explain(above),
             (None, true) => machine.enter(LinkStatus::Unknown, now),
-            (None, false) => self.cut_off(id, now),
+            (None, false) => {
+                machine.doubt(now);
+                self.order_probe(id, now);
+            }
         }
     }
 
