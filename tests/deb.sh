@@ -34,13 +34,16 @@ holds -rwxr-xr-x /usr/bin/sharpeyes
 for file in /lib/systemd/system/sharpeyes.service /etc/sharpeyes/sharpeyes.toml /etc/sharpeyes/targets.toml \
     /usr/share/sharpeyes/templates/points.csv /usr/share/doc/sharpeyes/README.md /usr/share/doc/sharpeyes/CHANGELOG.md.gz \
     /usr/share/doc/sharpeyes/operations.md /usr/share/doc/sharpeyes/metrics.md /usr/share/doc/sharpeyes/glossary.md \
-    /usr/share/doc/sharpeyes/copyright; do
+    /usr/share/doc/sharpeyes/notify.md /usr/share/doc/sharpeyes/copyright /usr/share/man/man1/sharpeyes.1.gz; do
     holds -rw-r--r-- "$file"
 done
 for rules in deploy/prometheus/rules/*.yml; do
     [ ! -e "$rules" ] || holds -rw-r--r-- "/etc/prometheus/rules/sharpeyes-$(basename "$rules")"
 done
 if grep -q 'camera\.key' "$work/contents"; then fail "a key is in the package"; fi
+
+# Every alert names its section of the runbook by the path that it has here.
+for runbook in $(sed -n 's/^ *runbook: \([^#]*\)#.*/\1/p' deploy/prometheus/rules/*.yml | sort -u); do holds -rw-r--r-- "$runbook"; done
 
 dpkg-deb --control "$deb" "$work/control"
 (cd "$work" && grep -o ' \./etc/.*[^/]$' contents | sed 's/^ \.//' | LC_ALL=C sort) >"$work/etc"
@@ -51,6 +54,11 @@ for script in postinst prerm postrm; do sh -n "$work/control/$script"; done
 dpkg-deb --extract "$deb" "$work/root"
 sed "s|/etc/sharpeyes|$work/root/etc/sharpeyes|" "$work/root/etc/sharpeyes/sharpeyes.toml" >"$work/sharpeyes.toml"
 "$work/root/usr/bin/sharpeyes" check-config --config "$work/sharpeyes.toml"
+# The page of the manual names each command.
+"$work/root/usr/bin/sharpeyes" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p' | while read -r command; do
+    [ "$command" = help ] || zcat "$work/root/usr/share/man/man1/sharpeyes.1.gz" | tr -d '\\\\' | grep -qx "\.B $command" ||
+        fail "sharpeyes(1) does not name $command"
+done
 (cd "$work/root" && md5sum --quiet --check "$work/control/md5sums")
 
 if command -v systemd-analyze >/dev/null 2>&1; then

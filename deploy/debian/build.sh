@@ -44,7 +44,7 @@ for rules in deploy/prometheus/rules/*.yml; do
     [ -e "$rules" ] || continue
     put 0644 "$rules" "/etc/prometheus/rules/sharpeyes-$(basename "$rules")"
 done
-for example in deploy/prometheus/*.yml deploy/prometheus/*.md deploy/example-city/*; do
+for example in deploy/prometheus/*.yml deploy/prometheus/README.md deploy/example-city/*; do
     [ -f "$example" ] || continue
     put 0644 "$example" "/usr/share/doc/sharpeyes/examples/${example#deploy/}"
 done
@@ -52,9 +52,12 @@ for dashboard in $(find deploy/grafana -type f 2>/dev/null); do
     put 0644 "$dashboard" "/usr/share/sharpeyes/${dashboard#deploy/}"
 done
 
-for document in README.md ARCHITECTURE.md docs/operations.md docs/metrics.md docs/glossary.md docs/picture.md; do
+for document in README.md ARCHITECTURE.md docs/operations.md docs/metrics.md docs/glossary.md docs/picture.md \
+    docs/notify.md deploy/prometheus/runbook.md; do
     put 0644 "$document" "/usr/share/doc/sharpeyes/$(basename "$document")"
 done
+gzip -9 -n -c deploy/debian/sharpeyes.1 >"$work/sharpeyes.1.gz"
+put 0644 "$work/sharpeyes.1.gz" /usr/share/man/man1/sharpeyes.1.gz
 put 0644 docs/openapi.json /usr/share/doc/sharpeyes/openapi.json
 put 0644 deploy/debian/lintian-overrides /usr/share/lintian/overrides/sharpeyes
 put 0644 deploy/debian/copyright /usr/share/doc/sharpeyes/copyright
