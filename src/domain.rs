@@ -12,6 +12,7 @@ pub mod burn;
 pub mod calendar;
 pub mod cause;
 pub mod code;
+pub mod contact;
 pub mod correlate;
 pub mod coverage;
 pub mod datum;

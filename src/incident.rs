@@ -1,5 +1,6 @@
 //! Floor 4: the incident desk. Follows the live picture, keeps what [`crate::domain::incident::desk`] says and carries out what people do.
 
+mod crowd;
 mod notice;
 pub mod outbox;
 mod scene;

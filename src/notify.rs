@@ -127,6 +127,19 @@ impl Channel {
         }
     }
 
+    /// How many tickets may burn at the receiver at once; the others are held back. None: as many as there are.
+    pub const fn most_tickets(&self) -> Option<usize> {
+        match &self.carrier {
+            Carrier::Alertmanager(alertmanager) => Some(alertmanager.most_tickets),
+            Carrier::Webhook(_)
+            | Carrier::Wecom(_)
+            | Carrier::Dingtalk(_)
+            | Carrier::Smtp(_)
+            | Carrier::Syslog(_)
+            | Carrier::File(_) => None,
+        }
+    }
+
     /// Sends `messages` in one request, oldest first: all of them whole where [`Allowance::together`] allows it, else as one
     /// digest. When it fails, none of them counts as delivered; some receivers may have taken them all the same.
     ///

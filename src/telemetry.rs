@@ -20,9 +20,9 @@ pub use event::{
     outbox_failed, outbox_measured, own_network_cleared, own_network_given_up, own_network_suspected,
     period_out_of_reach, picture_dropped, point_changed, probe_skipped, puller_died, puller_unavailable,
     pullers_busy, pullers_short, queue_measured, ratios_failed, reconcile_failed, record_refused,
-    records_dropped, replica_missed_alerts, request_failed, served_without_token, still_failed,
-    stills_measured, stopped_late, supervisor_not_told, targets_changed, task_ended_early, task_failed,
-    teardown_unanswered, transition_refused, transports_not_kept, upkeep_failed, upkeep_held,
+    records_dropped, replica_missed_alerts, request_failed, served_without_token, silences_measured,
+    still_failed, stills_measured, stopped_late, supervisor_not_told, targets_changed, task_ended_early,
+    task_failed, teardown_unanswered, transition_refused, transports_not_kept, upkeep_failed, upkeep_held,
     watching_stalled, worker_alive, worker_stands_still,
 };
 pub use label::{CauseGroup, SkipReason, Worker};

@@ -2,7 +2,7 @@
 import { el, get, getAll, post, span, time } from "./base.js";
 import { NOTE, explain, form } from "./form.js";
 import { silenceForm } from "./silence.js";
-import { CLASSES, DELIVERY, LEVELS, MESSAGES, REASONS, STATE_NAMES, actorName, causeName, due, isOver, lasted, rootCode, rootName, stage } from "./word.js";
+import { CLASSES, CONTACTS, DELIVERY, LEVELS, MESSAGES, REASONS, STATE_NAMES, actorName, causeName, due, isOver, lasted, rootCode, rootName, stage } from "./word.js";
 
 const HAPPENINGS = {
   joined: (event) => `${event.points} 路并入`,
@@ -110,7 +110,7 @@ export class Detail {
       ...fact("发生", `${time(it.since)}，历时 ${lasted(it)}`),
       ...fact("恢复", `${it.members_restored} / ${it.members} 路${it.restored ? `，全部恢复于 ${time(it.restored)}` : ""}`),
       ...fact("区划", this.path(it)), ...fact("类别", CLASSES[it.class]),
-      ...fact("轮到", it.stage === "open" ? LEVELS[it.level] : ""), ...fact("确认", it.acknowledged_by), ...fact("派给", it.assignee), ...fact("处理", REASONS[it.repair]),
+      ...fact("轮到", it.stage === "open" ? LEVELS[it.level] : ""), ...fact("确认", it.acknowledged_by), ...fact("派给", it.assignee), ...it.contacts.flatMap(({ role, name, phone }) => fact(CONTACTS[role], phone ? `${name} ${phone}` : name)), ...fact("处理", REASONS[it.repair]),
       ...fact("期限", it.due && `${time(it.due)}（${due(it)}）`, it.overdue ? "bad" : ""),
       ...fact("计时", `已用 ${span(it.spent_seconds)} / 限 ${span(it.deadline_seconds)}${it.overdue ? "，已超时" : ""}`, it.overdue ? "bad" : ""),
       ...fact("静默", it.silence ? `静默 ${it.silence} 期内，只不通知` : ""), ...fact("剔除", it.excluded ? "剔除期内，计时停" : ""),

@@ -23,7 +23,8 @@ export const KINDS = { own_network: "本机网络", link: "链路", credential: 
 export const CLASSES = { 1: "一类", 2: "二类", 3: "三类", 9: "其他" };
 export const REASONS = { power_cut: "停电", cable: "光缆", equipment: "设备", password: "口令", construction: "施工", weather: "天气", relocation: "拆迁", other: "其他" };
 export const MESSAGES = { problem: "故障", escalated: "升级", overdue: "超时", recovery: "恢复", merged: "合并", false_alarm: "误报", digest: "汇总", test: "测试" };
-export const DELIVERY = { queued: "待发", sent: "已发", dropped: "已撤", dead: "未送达" };
+export const CONTACTS = { grid_leader: "网格长", maintainer: "维护单位" };
+export const DELIVERY = { queued: "待发", held: "暂缓", sent: "已发", dropped: "已撤", dead: "未送达" };
 
 export const causeName = (cause) => CAUSES[cause] ?? cause;
 export const rootName = (root) => root.name ?? (root.code || KINDS[root.kind]);

@@ -17,6 +17,9 @@ const POINTS_PER_VILLAGE: u32 = 12;
 const UPLINK: &str = "U-230521";
 const CREDENTIAL: &str = "county";
 
+/// As the settings have it by default.
+const MOST_TICKETS: u32 = 500;
+
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failing {
@@ -44,6 +47,16 @@ impl Failing {
             Self::TheUplink => "the county's uplink",
             Self::ThePassword => "the password of all",
             Self::EveryCamera => "every camera by itself",
+        }
+    }
+
+    /// Alerts that Alertmanager gets: not more tickets than it takes, and one that counts the others.
+    pub(crate) const fn alerts(self) -> u32 {
+        match self {
+            Self::OneCamera | Self::EveryVillageLink | Self::TheUplink | Self::ThePassword => {
+                self.incidents()
+            }
+            Self::EveryCamera => MOST_TICKETS + 1,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The closed sets of the domain as JSON and query parameters write them: one word, documented as an enumeration.
 
 use crate::coverage::gap::GapKind;
+use crate::domain::contact::ContactRole;
 use crate::domain::gap::GapReason;
 use crate::domain::grid::GridKind;
 use crate::domain::incident::{Level, RepairReason, RootKind, Stage as IncidentStage};
@@ -72,6 +73,8 @@ pub(crate) fn none_of<E: de::Error>(text: &str, words: &[&str]) -> E {
 words! {
     /// [`IncidentStage`] as a word.
     IncidentStageWord(IncidentStage) as "IncidentStage", IncidentStage::ALL;
+    /// [`ContactRole`] as a word.
+    ContactRoleWord(ContactRole) as "ContactRole", ContactRole::ALL;
     /// [`RootKind`] as a word.
     RootKindWord(RootKind) as "RootKind", RootKind::ALL;
     /// [`SilenceState`] as a word.

@@ -74,6 +74,8 @@ pub struct AlertmanagerSettings {
     pub authorities_file: Option<PathBuf>,
     /// An alert ends by itself so long after it was sent last.
     pub hold: Duration,
+    /// Alerts of tickets that may burn at once; the others are held back.
+    pub most_tickets: usize,
 }
 
 /// `kind = "wecom"`

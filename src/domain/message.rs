@@ -2,7 +2,7 @@
 //!
 //! Owns the message and its short forms. Who is told when is decided above; how it is carried is known to each channel.
 
-use crate::domain::incident::{Level, Root};
+use crate::domain::incident::{Level, Root, RootKind};
 use crate::domain::{DivisionCode, Timestamp};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -92,6 +92,14 @@ pub enum Severity {
 impl Severity {
     /// Every severity.
     pub const ALL: [Self; 2] = [Self::Ticket, Self::Page];
+
+    /// What takes many points down calls somebody; one point or pole makes work.
+    pub const fn of(kind: RootKind) -> Self {
+        match kind {
+            RootKind::OwnNetwork | RootKind::Link | RootKind::Credential => Self::Page,
+            RootKind::Device | RootKind::Site | RootKind::Point => Self::Ticket,
+        }
+    }
 
     /// The word used in SQL, JSON and labels.
     pub const fn as_str(self) -> &'static str {

@@ -17,6 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 pub enum EntryState {
     /// 待发: it waits.
     Queued,
+    /// 暂缓: it waits through nobody's fault: a silence mutes it, or it is one too many for its receiver.
+    Held,
     /// 已发: the receiver has it.
     Sent,
     /// 作废: it was over before it was told, or nobody was told what it ends.
@@ -27,16 +29,22 @@ pub enum EntryState {
 
 impl EntryState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Sent, Self::Dropped, Self::Dead];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Held, Self::Sent, Self::Dropped, Self::Dead];
 
     /// The word used in SQL and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Held => "held",
             Self::Sent => "sent",
             Self::Dropped => "dropped",
             Self::Dead => "dead",
         }
+    }
+
+    /// Whether it is still to be told.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Queued | Self::Held)
     }
 
     /// Rebuilds a state from its word.
@@ -80,21 +88,21 @@ pub struct Plan {
 
 /// Decides over the entries of one incident on one channel, in their order.
 pub fn plan(entries: &[Entry], now: Timestamp) -> Plan {
-    let is_queued = |entry: &&Entry| entry.state == EntryState::Queued;
+    let waits = |entry: &&Entry| entry.state.waits();
     let ends = |entry: &&Entry| entry.kind.ends_incident();
     let mut plan = Plan::default();
     if let Some(end) = entries.iter().find(ends) {
         let earlier = entries.iter().filter(|entry| entry.id < end.id);
         let was_told = earlier.clone().any(|entry| entry.state == EntryState::Sent);
-        plan.drop.extend(earlier.filter(is_queued).map(|entry| entry.id));
+        plan.drop.extend(earlier.filter(waits).map(|entry| entry.id));
         if !was_told {
             plan.drop.extend(
-                entries.iter().filter(|entry| entry.id >= end.id).filter(is_queued).map(|entry| entry.id),
+                entries.iter().filter(|entry| entry.id >= end.id).filter(waits).map(|entry| entry.id),
             );
             return plan;
         }
     }
-    let next = entries.iter().find(|entry| is_queued(entry) && !plan.drop.contains(&entry.id));
+    let next = entries.iter().find(|entry| waits(entry) && !plan.drop.contains(&entry.id));
     plan.send = next.filter(|entry| entry.due <= now).map(|entry| entry.id);
     plan
 }

@@ -1,9 +1,10 @@
 //! What is told about an incident, in Chinese: the words of the notices and the channels that each goes to.
 
+use crate::domain::contact::{Contact, contacts};
 use crate::domain::incident::{Happening, Incident, IncidentEvent, Level, Root};
 use crate::domain::message::{Filter, Message, MessageKind, Severity};
 use crate::domain::outbox::Notice;
-use crate::domain::{DivisionCode, DivisionLevel, Inventory, Point, Timestamp};
+use crate::domain::{DivisionCode, DivisionLevel, Inventory, Timestamp};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl NoticeSettings {
         records: &Inventory,
         at: Timestamp,
     ) -> Message {
-        let severity = severity(&incident.root);
+        let severity = Severity::of(incident.root.kind());
         Message {
             id: format!("incident-{}-{step}", incident.id),
             incident: Some(incident.id),
@@ -79,7 +80,7 @@ impl NoticeSettings {
         }
         lines.push(format!("影响：{members} 路，已恢复 {restored} 路"));
         lines.extend(incident.division.map(|code| format!("区划：{}", division_path(code, records))));
-        lines.extend(leader(&incident.root, records).map(|leader| format!("网格长：{leader}")));
+        lines.extend(contacts(incident.members.keys().copied(), records).into_iter().map(call));
         lines.extend(incident.assignee.as_ref().map(|assignee| format!("处置：{assignee}")));
         if kind == MessageKind::Escalated {
             lines.push(format!("无人确认，现请{}处理", level_word(incident.level)));
@@ -126,14 +127,6 @@ fn told_of(happening: &Happening) -> Option<(MessageKind, String)> {
     })
 }
 
-/// What takes many points down calls somebody; one point or pole makes work.
-const fn severity(root: &Root) -> Severity {
-    match root {
-        Root::OwnNetwork | Root::Link(_) | Root::Credential(_) => Severity::Page,
-        Root::Device(_) | Root::Site(_) | Root::Point(_) => Severity::Ticket,
-    }
-}
-
 fn title(kind: MessageKind, incident: &Incident, records: &Inventory) -> String {
     let (subject, cause) = (subject(&incident.root, records), incident.cause.name_zh());
     let count = incident.members.len();
@@ -167,12 +160,10 @@ fn division_path(code: DivisionCode, records: &Inventory) -> String {
     if path.is_empty() { code.to_string() } else { path }
 }
 
-fn leader(root: &Root, records: &Inventory) -> Option<String> {
-    let Root::Point(point) = root else { return None };
-    let Point { grid, .. } = records.points.get(point)?;
-    let leader = records.grids.get(grid.as_ref()?)?.leader.as_ref()?;
-    let phone = leader.phone.as_ref().map(|phone| format!(" {phone}")).unwrap_or_default();
-    Some(format!("{}{phone}", leader.name))
+/// Somebody to call, as a line.
+fn call(Contact { role, name, phone }: Contact) -> String {
+    let phone = phone.map(|phone| format!(" {phone}")).unwrap_or_default();
+    format!("{}：{name}{phone}", role.name_zh())
 }
 
 const fn level_word(level: Level) -> &'static str {

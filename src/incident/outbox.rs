@@ -4,11 +4,12 @@
 
 use crate::clock::Clock;
 use crate::domain::Timestamp;
-use crate::domain::message::Message;
+use crate::domain::message::{Message, Severity};
 use crate::domain::outbox::{EntryState, pause, plan};
 use crate::domain::quota::{Quota, Turn};
 use crate::domain::silence::Silence;
 use crate::fault::{self, FaultPoint};
+use crate::incident::crowd::{self, Crowd, TOO_MANY};
 use crate::notify::{Channel, Retry, SendError};
 use crate::store::notification::Waiting;
 use crate::store::{Store, StoreError};
@@ -52,7 +53,8 @@ pub async fn run(inputs: OutboxInputs, cancel: CancellationToken) {
     let carriers = channels.iter().map(|channel| {
         let quota = Quota::new(channel.allowance());
         let (store, clock, bell) = (&store, &clock, &*bell);
-        Carrier { store, clock, channel, bell, quota, repeats_failed: 0, repeat_again: Timestamp::MIN }.work()
+        let (repeats_failed, repeat_again, crowd) = (0, Timestamp::MIN, Crowd::new());
+        Carrier { store, clock, channel, bell, quota, repeats_failed, repeat_again, crowd }.work()
     });
     let counting = count(&store, &clock);
     let work = async { tokio::join!(join_all(carriers), counting) };
@@ -63,8 +65,9 @@ pub async fn run(inputs: OutboxInputs, cancel: CancellationToken) {
 async fn count(store: &Store, clock: &Clock) {
     loop {
         let counted = tokio::try_join!(store.outbox_length(), store.silences_in_force(clock.now()));
-        if let Ok(((queued, dead), silences)) = counted {
-            telemetry::outbox_measured(queued, dead, silences.len());
+        if let Ok((length, silences)) = counted {
+            telemetry::outbox_measured(length.queued, length.held, length.dead);
+            telemetry::silences_measured(silences.len());
         }
         sleep(STORE_PAUSE).await;
     }
@@ -80,6 +83,8 @@ struct Carrier<'a> {
     /// How often telling again failed in a row, and when it is tried next.
     repeats_failed: u32,
     repeat_again: Timestamp,
+    /// What it was told of those that are held back.
+    crowd: Crowd,
 }
 
 impl Carrier<'_> {
@@ -105,7 +110,9 @@ impl Carrier<'_> {
         let now = self.clock.now();
         let waiting = self.store.waiting_notifications(self.channel.name(), INCIDENTS, now).await?;
         let due = self.drop_what_is_over(waiting, now).await?;
-        let ready = self.hold_what_is_muted(due, now).await?;
+        let audible = self.hold_what_is_muted(due, now).await?;
+        let ready = self.hold_what_is_too_much(audible, now).await?;
+        self.tell_of_the_crowd(now).await?;
         if ready.is_empty() {
             self.repeat(now).await?;
             return Ok(PERIOD);
@@ -125,8 +132,11 @@ impl Carrier<'_> {
         for mut incident in waiting {
             let plan = plan(&incident.entries, now);
             over.extend(plan.drop);
-            let next = plan.send.and_then(|id| Some((id, incident.messages.remove(&id)?)));
-            ready.extend(next.map(|(id, (message, failures))| Due { id, message, failures }));
+            let Some(id) = plan.send else { continue };
+            let waiting = incident.messages.keys().copied().filter(|id| !over.contains(id)).collect();
+            let was_told = incident.entries.iter().any(|entry| entry.state == EntryState::Sent);
+            let due = |(message, failures)| Due { id, message, failures, was_told, waiting };
+            ready.extend(incident.messages.remove(&id).map(due));
         }
         if !over.is_empty() {
             let why = "it was over before it was told, or nobody was told what it ends";
@@ -142,20 +152,65 @@ impl Carrier<'_> {
             return Ok(due);
         }
         let silences = self.store.silences_in_force(now).await?;
-        let mut muted: BTreeMap<i64, (&Silence, Vec<i64>)> = BTreeMap::new();
+        let mut muted: BTreeMap<i64, (&Silence, Vec<Due>)> = BTreeMap::new();
         let mut ready = Vec::new();
         for due in due {
             match silences.iter().find(|silence| silence.request.mutes(&due.message)) {
-                Some(silence) => muted.entry(silence.id).or_insert((silence, Vec::new())).1.push(due.id),
+                Some(silence) => muted.entry(silence.id).or_insert((silence, Vec::new())).1.push(due),
                 None => ready.push(due),
             }
         }
-        for (silence, entries) in muted.into_values() {
-            let why = format!("muted by silence {}", silence.id);
+        for (silence, muted) in muted.into_values() {
             let again = silence.request.window.end().min(now.plus(MUTED_PAUSE));
-            self.store.hold_notifications(&entries, &why, again).await?;
+            self.hold(&muted, &format!("muted by silence {}", silence.id), again).await?;
         }
         Ok(ready)
+    }
+
+    /// Holds back the tickets that are too many for the receiver: they are told when others are over.
+    async fn hold_what_is_too_much(&mut self, due: Vec<Due>, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+        let is_new_ticket = |due: &Due| !due.was_told && due.message.severity == Severity::Ticket;
+        let Some(most) = self.channel.most_tickets().filter(|_| due.iter().any(is_new_ticket)) else {
+            return Ok(due);
+        };
+        let told = self.store.told_incidents(self.channel.name(), &crowd::tickets()).await?;
+        let mut room = most.saturating_sub(told);
+        let (mut ready, mut held) = (Vec::new(), Vec::new());
+        for due in due {
+            if !is_new_ticket(&due) {
+                ready.push(due);
+            } else if room > 0 {
+                room -= 1;
+                ready.push(due);
+            } else {
+                held.push(due);
+            }
+        }
+        if !held.is_empty() {
+            self.hold(&held, TOO_MANY, now.plus(crowd::PAUSE)).await?;
+            self.crowd.grew(now);
+        }
+        Ok(ready)
+    }
+
+    /// Holds back all that waits of the incidents of some messages.
+    async fn hold(&self, due: &[Due], why: &str, again: Timestamp) -> Result<(), StoreError> {
+        let entries: Vec<i64> = due.iter().flat_map(|due| due.waiting.iter().copied()).collect();
+        self.store.hold_notifications(&entries, why, again).await
+    }
+
+    /// Tells how many are held back; what cannot be told now is told next time.
+    async fn tell_of_the_crowd(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(most) = self.channel.most_tickets().filter(|_| self.crowd.is_due(now)) else {
+            return Ok(());
+        };
+        let held = self.store.held_incidents(self.channel.name(), TOO_MANY).await?;
+        if let Some(message) = self.crowd.message(held, most, now)
+            && self.channel.send(std::slice::from_ref(&message)).await.is_ok()
+        {
+            self.crowd.told(&message);
+        }
+        Ok(())
     }
 
     async fn send(&self, due: Vec<Due>) -> Result<(), StoreError> {
@@ -226,4 +281,8 @@ struct Due {
     id: i64,
     message: Message,
     failures: u32,
+    /// Whether anything of its incident was told before.
+    was_told: bool,
+    /// Everything that waits of its incident, itself first.
+    waiting: Vec<i64>,
 }

@@ -1,6 +1,6 @@
 //! The desk's task: the one place that changes incidents, so that people and the probe never contradict each other.
 //!
-//! What follows from the live picture is kept first and taken over then. What could not be kept follows again from the next
+//! What follows from the live picture is kept first, piece by piece, and taken over then. What could not be kept follows again from the next
 //! picture; the incidents are read anew before that, because a commit whose answer was lost may have been done.
 
 use super::notice::NoticeSettings;
@@ -14,10 +14,12 @@ use crate::health::snapshot::Snapshot;
 use crate::store::incident::IncidentChange;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,9 @@ const KEEP_DEADLINE: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_secs(1);
 /// So much of what follows from a picture is kept at once, some tens of milliseconds of work for the store: while 20 000 cameras
 /// fail, each by itself, others write too, and whoever acknowledges is heard between two pieces.
-const PIECE: usize = 250;
+const PIECE: usize = 100;
+/// What followed from a picture so long ago and is not kept yet follows anew from the newest one.
+const STALE: Duration = Duration::from_secs(10);
 /// Pause between two pieces, in which others get their turn to write.
 const BREATH: Duration = Duration::from_millis(20);
 /// Pause after the store could not keep a step.
@@ -152,11 +156,14 @@ struct Task {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     inventory: watch::Receiver<Arc<Inventory>>,
     orders: mpsc::Receiver<IncidentOrder>,
-    rules: DeskRules,
+    rules: Arc<DeskRules>,
     notices: NoticeSettings,
     bell: Arc<Notify>,
     desk: Desk,
-    places: Places,
+    places: Arc<Places>,
+    /// What followed from a picture and is not kept yet, and when that was decided.
+    rest: VecDeque<Step>,
+    decided: Instant,
     /// Whether what the store holds may differ from the desk.
     in_doubt: bool,
 }
@@ -165,7 +172,7 @@ impl Task {
     fn new(inputs: DeskInputs) -> Self {
         let DeskInputs { store, clock, snapshot, mut inventory, orders, rules, notices, bell, restored } =
             inputs;
-        let places = Places::of(inventory.borrow_and_update().clone());
+        let places = Arc::new(Places::of(inventory.borrow_and_update().clone()));
         let desk = Desk::new(restored);
         Self {
             store,
@@ -173,11 +180,13 @@ impl Task {
             snapshot,
             inventory,
             orders,
-            rules,
+            rules: Arc::new(rules),
             notices,
             bell,
             desk,
             places,
+            rest: VecDeque::new(),
+            decided: Instant::now(),
             in_doubt: false,
         }
     }
@@ -200,7 +209,8 @@ impl Task {
     /// Takes a new picture, or more of one that was too much to be kept at once; gives how long to rest.
     async fn look(&mut self) -> Duration {
         if self.inventory.has_changed().unwrap_or(false) {
-            self.places = Places::of(self.inventory.borrow_and_update().clone());
+            self.places = Arc::new(Places::of(self.inventory.borrow_and_update().clone()));
+            self.rest.clear();
         }
         let snapshot = self.snapshot.borrow_and_update().clone();
         if snapshot.sequence == 0 {
@@ -209,10 +219,9 @@ impl Task {
         }
         let now = self.clock.now();
         telemetry::incidents_counted(self.desk.live());
-        match self.follow(&snapshot, now).await {
+        match self.follow(snapshot, now).await {
             Ok(Followed::Whole) => STEP,
             Ok(Followed::Piece) => {
-                // The rest follows from the same picture, unless there is a newer one by then.
                 self.snapshot.mark_changed();
                 BREATH
             }
@@ -223,19 +232,36 @@ impl Task {
         }
     }
 
-    /// Keeps what follows from a picture, up to a piece of it.
-    async fn follow(&mut self, snapshot: &Snapshot, now: Timestamp) -> Result<Followed, StoreError> {
+    /// Keeps a piece of what follows from a picture, of this one when nothing is left of the last.
+    async fn follow(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Result<Followed, StoreError> {
         self.settle_doubt().await?;
-        let mut steps = self.desk.step(&self.places.scene(snapshot), now, &self.rules);
-        let followed = if steps.len() > PIECE { Followed::Piece } else { Followed::Whole };
-        steps.truncate(PIECE);
-        self.keep(steps, now).await?;
-        Ok(followed)
+        if self.rest.is_empty() || self.decided.elapsed() > STALE {
+            self.decided = Instant::now();
+            self.rest = self.decide(snapshot, now).await.into();
+        }
+        let piece = self.rest.drain(..PIECE.min(self.rest.len())).collect();
+        self.keep(piece, now).await?;
+        Ok(if self.rest.is_empty() { Followed::Whole } else { Followed::Piece })
+    }
+
+    /// What follows from a picture. With twenty thousand open incidents that takes some tens of milliseconds, in which
+    /// whoever asks the API is answered.
+    async fn decide(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Vec<Step> {
+        let desk = std::mem::take(&mut self.desk);
+        let (places, rules) = (Arc::clone(&self.places), Arc::clone(&self.rules));
+        let decided = spawn_blocking(move || {
+            let steps = desk.step(&places.scene(&snapshot), now, &rules);
+            (desk, steps)
+        });
+        let (desk, steps) = decided.await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
+        self.desk = desk;
+        steps
     }
 
     async fn settle_doubt(&mut self) -> Result<(), StoreError> {
         if self.in_doubt {
             self.desk = Desk::new(in_time(self.store.live_incidents()).await?);
+            self.rest.clear();
             self.in_doubt = false;
         }
         Ok(())
@@ -327,6 +353,8 @@ impl Task {
         let changes = [change];
         self.write(&[], &changes, at).await?;
         self.take_over(&changes);
+        // What the desk decided about incidents may be otherwise now; that something new failed is as it was.
+        self.rest.retain(|step| matches!(step, Step::Open(_)));
         let [change] = changes;
         Ok(change.after)
     }

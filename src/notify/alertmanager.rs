@@ -27,6 +27,8 @@ pub(super) const TOGETHER: usize = 64;
 pub(super) const REPEAT: Duration = Duration::from_secs(300);
 /// A test is no incident: its alert ends by itself.
 const TEST_LASTS: Duration = Duration::from_secs(300);
+/// A digest is no incident either: it counts what is held back and is told again while there is any.
+const DIGEST_LASTS: Duration = Duration::from_secs(900);
 
 #[derive(Debug)]
 pub(super) struct Alertmanager {
@@ -34,6 +36,7 @@ pub(super) struct Alertmanager {
     replicas: Vec<Replica>,
     login: Option<(String, SecretString)>,
     hold: Duration,
+    pub(super) most_tickets: usize,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,7 @@ impl Alertmanager {
             replicas: settings.urls.iter().map(Replica::of).collect(),
             login: settings.login.as_ref().map(password).transpose()?,
             hold: settings.hold,
+            most_tickets: settings.most_tickets,
         })
     }
 
@@ -142,6 +146,7 @@ impl Alertmanager {
             // An end without a time would leave the alert burning.
             None if message.kind.ends_incident() => now.max(message.since),
             None if message.kind == MessageKind::Test => now.plus(TEST_LASTS),
+            None if message.kind == MessageKind::Digest => now.plus(DIGEST_LASTS),
             None => now.plus(self.hold),
         }
     }

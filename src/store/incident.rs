@@ -6,7 +6,7 @@ use crate::domain::incident::{Incident, IncidentEvent, Level, Opening, Root, Roo
 use crate::domain::outbox::Notice;
 use crate::domain::{Cause, DivisionCode, PointClass, Timestamp};
 use crate::fault::{self, FaultPoint};
-use crate::store::notification::{QUEUE, write_message};
+use crate::store::notification::{QUEUE_LITE, QUEUE_PG, write_notices};
 use crate::store::{Db, Store, StoreError, json_list, on_pool, read_division, write_division};
 use document::Detail;
 use std::collections::BTreeMap;
@@ -225,20 +225,6 @@ macro_rules! update_incident {
     }};
 }
 
-macro_rules! queue_notice {
-    ($incident:expr, $notice:expr) => {{
-        let notice: &Notice = $notice;
-        sqlx::query(QUEUE)
-            .bind($incident)
-            .bind(&notice.message.id)
-            .bind(&notice.channel)
-            .bind(notice.message.kind.as_str())
-            .bind(write_message(notice))
-            .bind(notice.message.at.as_millis())
-            .bind(notice.due.as_millis())
-    }};
-}
-
 macro_rules! insert_event {
     ($incident:expr, $seq:expr, $event:expr) => {{
         let event: &IncidentEvent = $event;
@@ -289,15 +275,17 @@ impl Store {
         announce: impl Fn(&Incident) -> Vec<Notice>,
         now: Timestamp,
     ) -> Result<Vec<Incident>, StoreError> {
+        let queue = match &self.db {
+            Db::Lite(_) => QUEUE_LITE,
+            Db::Pg(_) => QUEUE_PG,
+        };
         on_pool!(&self.db, pool => async {
             let mut tx = pool.begin().await?;
-            let mut opened = Vec::new();
+            let (mut opened, mut told) = (Vec::new(), Vec::new());
             for opening in openings {
                 let mut incident = Incident::open(0, opening, now);
                 incident.id = insert_opening!(opening, &incident).fetch_one(&mut *tx).await?;
-                for notice in announce(&incident) {
-                    queue_notice!(incident.id, &notice).execute(&mut *tx).await?;
-                }
+                told.extend(announce(&incident).into_iter().map(|notice| (incident.id, notice)));
                 opened.push(incident);
             }
             for change in changes {
@@ -309,10 +297,10 @@ impl Store {
                 for (event, seq) in change.events.iter().zip(before.saturating_add(1)..) {
                     insert_event!(change.after.id, seq, event).execute(&mut *tx).await?;
                 }
-                for notice in &change.notices {
-                    queue_notice!(change.after.id, notice).execute(&mut *tx).await?;
-                }
             }
+            let changed = changes.iter().flat_map(|change| change.notices.iter().map(|notice| (change.after.id, notice)));
+            let notices = told.iter().map(|(incident, notice)| (*incident, notice)).chain(changed);
+            sqlx::query(queue).bind(write_notices(notices)).execute(&mut *tx).await?;
             fault::reach(FaultPoint::IncidentWritten);
             tx.commit().await?;
             Ok::<_, sqlx::Error>(opened)

@@ -3,22 +3,39 @@
 mod document;
 
 use crate::domain::Timestamp;
+use crate::domain::incident::RootKind;
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::outbox::{Entry, EntryState, Notice};
 use crate::store::{Db, Store, StoreError, json_list, on_pool};
 use document::MessageDocument;
+use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The key makes queueing twice the same as once.
-pub(super) const QUEUE: &str = "INSERT INTO notification (incident, message_key, channel, kind, message, queued_ms, due_ms, state, \
-    failures, why) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, '') ON CONFLICT DO NOTHING";
+/// Queues a JSON list of notices in its order. The key makes queueing twice the same as once.
+macro_rules! queue {
+    ($notices:literal) => {
+        concat!(
+            "INSERT INTO notification (incident, message_key, channel, kind, message, queued_ms, due_ms, state, failures, why) ",
+            $notices,
+            " ON CONFLICT DO NOTHING"
+        )
+    };
+}
+pub(super) const QUEUE_LITE: &str = queue!(
+    "SELECT value ->> 'incident', value ->> 'message_key', value ->> 'channel', value ->> 'kind', value ->> 'message', \
+     value ->> 'queued_ms', value ->> 'due_ms', 'queued', 0, '' FROM json_each($1) WHERE true"
+);
+pub(super) const QUEUE_PG: &str = queue!(
+    "SELECT incident, message_key, channel, kind, message, queued_ms, due_ms, 'queued', 0, '' FROM json_to_recordset($1::json) \
+     AS given(incident BIGINT, message_key TEXT, channel TEXT, kind TEXT, message TEXT, queued_ms BIGINT, due_ms BIGINT)"
+);
 
 /// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest. One that has
 /// to wait holds up those behind it, and nothing of another incident. The problem of an incident that is restored waits until it
 /// fails again or is closed, untold.
 const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures FROM notification \
     WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE id IN \
-    (SELECT MIN(id) FROM notification WHERE channel = $1 AND state = 'queued' GROUP BY incident) AND due_ms <= $3 \
+    (SELECT MIN(id) FROM notification WHERE channel = $1 AND state IN ('queued', 'held') GROUP BY incident) AND due_ms <= $3 \
     AND NOT (kind = 'problem' AND EXISTS (SELECT 1 FROM incident WHERE incident.id = notification.incident \
     AND restored_ms IS NOT NULL AND ended_ms IS NULL)) ORDER BY due_ms, id LIMIT $2) ORDER BY id";
 
@@ -27,22 +44,40 @@ const SETTLE_LITE: &str = "UPDATE notification SET state = $2, why = $3, settled
 const SETTLE_PG: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
 
-const POSTPONE_LITE: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3 \
+const POSTPONE_LITE: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5 \
     WHERE id IN (SELECT value FROM json_each($1))";
-const POSTPONE_PG: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3 \
+const POSTPONE_PG: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5 \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
 
 /// What was told last of each incident that goes on, on one channel, when that was before `$2`.
-const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MAX(notification.id) FROM notification \
-    JOIN incident ON incident.id = notification.incident WHERE channel = $1 AND state = 'sent' AND ended_ms IS NULL \
-    GROUP BY notification.incident) AND settled_ms < $2 ORDER BY id LIMIT $3";
+const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MAX(notification.id) FROM incident \
+    JOIN notification ON notification.incident = incident.id AND channel = $1 AND state = 'sent' \
+    WHERE live = 1 AND ended_ms IS NULL GROUP BY incident.id) AND settled_ms < $2 ORDER BY id LIMIT $3";
+
+/// How many incidents of these kinds of roots go on that a channel was told of.
+macro_rules! told {
+    ($kinds:literal) => {
+        concat!(
+            "SELECT COUNT(*) FROM incident WHERE live = 1 AND ended_ms IS NULL AND kind IN (",
+            $kinds,
+            ") AND EXISTS (SELECT 1 FROM notification WHERE notification.incident = incident.id AND channel = $1 ",
+            "AND state = 'sent')"
+        )
+    };
+}
+const TOLD_LITE: &str = told!("SELECT value FROM json_each($2)");
+const TOLD_PG: &str = told!("SELECT json_array_elements_text($2::json)");
+
+/// How many incidents are held back on a channel for a reason.
+const HELD: &str =
+    "SELECT COUNT(DISTINCT incident) FROM notification WHERE channel = $1 AND state = 'held' AND why = $2";
 
 /// A page, newest first, below the number `$1`.
 const PAGE: &str = "SELECT id, incident, message_key, channel, kind, message, queued_ms, due_ms, state, failures, why, settled_ms \
     FROM notification WHERE id < $1 AND ($2 = '' OR state = $2) AND ($3 < 0 OR incident = $3) ORDER BY id DESC LIMIT $4";
 
 const COUNT: &str =
-    "SELECT state, COUNT(*) FROM notification WHERE state IN ('queued', 'dead') GROUP BY state";
+    "SELECT state, COUNT(*) FROM notification WHERE state IN ('queued', 'held', 'dead') GROUP BY state";
 
 /// The entries of one incident that wait on a channel, with everything that was told before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +88,17 @@ pub struct Waiting {
     pub entries: Vec<Entry>,
     /// The messages of those that wait, with how often sending each has failed, by number of the entry.
     pub messages: BTreeMap<i64, (Message, u32)>,
+}
+
+/// How many entries are in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxLength {
+    /// Those that wait.
+    pub queued: i64,
+    /// Those that are held back.
+    pub held: i64,
+    /// Those that were given up.
+    pub dead: i64,
 }
 
 /// An entry as it is shown.
@@ -150,17 +196,17 @@ impl Store {
         why: &str,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        self.postpone(entries, why, due, 1).await
+        self.postpone(entries, why, due, EntryState::Queued).await
     }
 
-    /// Notes that entries are not sent before `due`, through nobody's fault.
+    /// Holds entries back until `due`, through nobody's fault.
     pub async fn hold_notifications(
         &self,
         entries: &[i64],
         why: &str,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        self.postpone(entries, why, due, 0).await
+        self.postpone(entries, why, due, EntryState::Held).await
     }
 
     async fn postpone(
@@ -168,7 +214,7 @@ impl Store {
         entries: &[i64],
         why: &str,
         due: Timestamp,
-        failures: i64,
+        state: EntryState,
     ) -> Result<(), StoreError> {
         let postpone = match &self.db {
             Db::Lite(_) => POSTPONE_LITE,
@@ -178,7 +224,8 @@ impl Store {
             .bind(json_list(entries.iter().copied()))
             .bind(why)
             .bind(due.as_millis())
-            .bind(failures)
+            .bind(i64::from(state == EntryState::Queued))
+            .bind(state.as_str())
             .execute(pool)
             .await
             .map(|_done| ()))
@@ -221,22 +268,66 @@ impl Store {
         rows.into_iter().map(read_shown).collect()
     }
 
-    /// How many entries wait, and how many are dead.
-    pub async fn outbox_length(&self) -> Result<(i64, i64), StoreError> {
+    /// How many incidents with one of these kinds of roots go on that a channel was told of.
+    pub async fn told_incidents(&self, channel: &str, kinds: &[RootKind]) -> Result<usize, StoreError> {
+        let told = match &self.db {
+            Db::Lite(_) => TOLD_LITE,
+            Db::Pg(_) => TOLD_PG,
+        };
+        let count: i64 = on_pool!(&self.db, pool => sqlx::query_scalar(told)
+            .bind(channel)
+            .bind(json_list(kinds.iter().map(|kind| kind.as_str())))
+            .fetch_one(pool)
+            .await)
+        .map_err(StoreError::at("count what was told"))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// How many incidents are held back on a channel for this reason.
+    pub async fn held_incidents(&self, channel: &str, why: &str) -> Result<usize, StoreError> {
+        let count: i64 = on_pool!(&self.db, pool => sqlx::query_scalar(HELD)
+            .bind(channel)
+            .bind(why)
+            .fetch_one(pool)
+            .await)
+        .map_err(StoreError::at("count what is held back"))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// How many entries are in the outbox.
+    pub async fn outbox_length(&self) -> Result<OutboxLength, StoreError> {
         let rows: Vec<(String, i64)> =
             on_pool!(&self.db, pool => sqlx::query_as(COUNT).fetch_all(pool).await)
                 .map_err(StoreError::at("count the outbox"))?;
         let count = |state: EntryState| {
             rows.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, count)| *count)
         };
-        Ok((count(EntryState::Queued), count(EntryState::Dead)))
+        Ok(OutboxLength {
+            queued: count(EntryState::Queued),
+            held: count(EntryState::Held),
+            dead: count(EntryState::Dead),
+        })
     }
 }
 
-/// The JSON of a notice's message.
-pub(super) fn write_message(notice: &Notice) -> String {
+/// The notices of incidents as the statement that queues them takes them.
+pub(super) fn write_notices<'a>(notices: impl IntoIterator<Item = (i64, &'a Notice)>) -> String {
+    json_list(notices.into_iter().map(|(incident, notice)| {
+        json!({
+            "incident": incident,
+            "message_key": notice.message.id,
+            "channel": notice.channel,
+            "kind": notice.message.kind.as_str(),
+            "message": write_message(&notice.message),
+            "queued_ms": notice.message.at.as_millis(),
+            "due_ms": notice.due.as_millis(),
+        })
+    }))
+}
+
+fn write_message(message: &Message) -> String {
     // A struct of texts and numbers is always JSON.
-    serde_json::to_string(&MessageDocument::of(&notice.message)).unwrap_or_default()
+    serde_json::to_string(&MessageDocument::of(message)).unwrap_or_default()
 }
 
 fn read_message(text: &str) -> Result<Message, StoreError> {
@@ -254,7 +345,7 @@ fn read_waiting(
 ) -> Result<(), StoreError> {
     let kind = MessageKind::parse(&kind).ok_or_else(|| StoreError::corrupt("notification.kind", &kind))?;
     let entry = Entry { id, kind, state: read_state(&state)?, due: Timestamp::from_millis(due_ms) };
-    if entry.state == EntryState::Queued {
+    if entry.state.waits() {
         let failures = u32::try_from(failures).unwrap_or(u32::MAX);
         waiting.messages.insert(id, (read_message(&message)?, failures));
     }

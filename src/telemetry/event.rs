@@ -248,11 +248,16 @@ pub fn deadman_beat(name: &str, evaluated: Timestamp) {
     METRICS.deadman_beat.with_label_values(&[name]).set(unix_seconds(evaluated));
 }
 
-/// The outbox was counted, and the silences that hold parts of it back.
-pub fn outbox_measured(queued: i64, dead: i64, silences: usize) {
-    METRICS.silences.set(i64::try_from(silences).unwrap_or(i64::MAX));
+/// The outbox was counted.
+pub fn outbox_measured(queued: i64, held: i64, dead: i64) {
     METRICS.outbox_length.set(queued);
+    METRICS.held_notifications.set(held);
     METRICS.dead_letters.set(dead);
+}
+
+/// The silences in force were counted.
+pub fn silences_measured(silences: usize) {
+    METRICS.silences.set(i64::try_from(silences).unwrap_or(i64::MAX));
 }
 
 /// The outbox could not be read or written for a channel; it is tried again.

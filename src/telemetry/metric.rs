@@ -56,6 +56,7 @@ pub struct Metrics {
     pub(super) incidents_opened: IntCounterVec,
     pub(super) incident_keep_failures: IntCounter,
     pub(super) outbox_length: IntGauge,
+    pub(super) held_notifications: IntGauge,
     pub(super) dead_letters: IntGauge,
     pub(super) silences: IntGauge,
     pub(super) deadman_beat: GaugeVec,
@@ -183,6 +184,10 @@ impl Metrics {
                 "Times that changes of incidents could not be kept; they are tried again.",
             ),
             outbox_length: int_gauge("notification_outbox_length", "Notifications that wait to be sent."),
+            held_notifications: int_gauge(
+                "notifications_held",
+                "Notifications that are held back: a silence mutes them, or they are too many for their receiver.",
+            ),
             dead_letters: int_gauge(
                 "notification_dead_letters",
                 "Notifications that were given up: refused for good, or not brought in two hundred tries.",
@@ -283,7 +288,7 @@ impl Metrics {
 
     fn register(&self, build: &GaugeVec) {
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let collectors: [Box<dyn Collector>; 50] = [
+        let collectors: [Box<dyn Collector>; 51] = [
             Box::new(process),
             Box::new(build.clone()),
             Box::new(self.probes.clone()),
@@ -309,6 +314,7 @@ impl Metrics {
             Box::new(self.incidents_opened.clone()),
             Box::new(self.incident_keep_failures.clone()),
             Box::new(self.outbox_length.clone()),
+            Box::new(self.held_notifications.clone()),
             Box::new(self.dead_letters.clone()),
             Box::new(self.silences.clone()),
             Box::new(self.deadman_beat.clone()),

@@ -3,7 +3,9 @@
 #![expect(clippy::indexing_slicing, reason = "a test that meets something else should stop")]
 
 mod crash;
+mod crowd;
 mod delivery;
+mod flood;
 
 use crate::api::service::{code_of, network, picture};
 use jiff::tz::TimeZone;
@@ -31,7 +33,7 @@ struct Desk {
     bell: Arc<Notify>,
     records: Arc<Inventory>,
     _inventory: watch::Sender<Arc<Inventory>>,
-    _orders: mpsc::Sender<IncidentOrder>,
+    orders: mpsc::Sender<IncidentOrder>,
     _tasks: JoinSet<()>,
 }
 
@@ -68,7 +70,7 @@ impl Desk {
         let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(incident::run(desk, cancel.clone()));
         tasks.spawn(outbox::run(outbox, cancel));
-        Self { store, clock, snapshot, bell, records, _inventory: inventory, _orders: orders, _tasks: tasks }
+        Self { store, clock, snapshot, bell, records, _inventory: inventory, orders, _tasks: tasks }
     }
 
     /// Publishes a picture in which these points are frozen and all others are well.
@@ -94,7 +96,12 @@ impl Desk {
 
 /// A point that may fail.
 fn camera() -> PointCode {
-    code_of("230521100201".parse().unwrap(), 0)
+    cameras(1)[0]
+}
+
+/// Points that may fail, each by itself.
+fn cameras(count: usize) -> Vec<PointCode> {
+    (0..count).map(|number| code_of("230521100201".parse().unwrap(), number)).collect()
 }
 
 /// Asks until something holds; fails the test after a minute.

@@ -11,6 +11,7 @@ use crate::domain::{DivisionCode, State, Timestamp};
 use crate::health::snapshot::LivePoint;
 use crate::store::handover::{Handover, Signature};
 use crate::store::incident::{IncidentCounts, IncidentRow};
+use crate::store::notification::OutboxLength;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ pub(crate) struct Shift {
     pub(crate) counts: IncidentCounts,
     pub(crate) incidents: Vec<IncidentRow>,
     pub(crate) silences: Vec<Silence>,
-    /// Messages that wait, and dead letters.
-    pub(crate) outbox: (i64, i64),
+    /// Messages that wait, are held back, or were given up.
+    pub(crate) outbox: OutboxLength,
 }
 
 /// What one shift hands to the next.
@@ -86,8 +87,8 @@ impl SheetDto {
                 .collect(),
             unknown_points: view.tally().scope(scope).unknown,
             unknown_points_sample: unknown.map(|live| live.code.to_string()).collect(),
-            queued: shift.outbox.0,
-            dead: shift.outbox.1,
+            queued: shift.outbox.queued.saturating_add(shift.outbox.held),
+            dead: shift.outbox.dead,
         }
     }
 }

@@ -4,7 +4,10 @@ use crate::api::problem::ApiError;
 use crate::api::time::Time;
 use crate::api::view::View;
 use crate::api::whole::Whole;
-use crate::api::word::{IncidentStageWord, LevelWord, PointClassWord, RepairReasonWord, RootKindWord};
+use crate::api::word::{
+    ContactRoleWord, IncidentStageWord, LevelWord, PointClassWord, RepairReasonWord, RootKindWord,
+};
+use crate::domain::contact::{Contact, contacts};
 use crate::domain::incident::{Happening, Incident, IncidentEvent, Member, Root};
 use crate::domain::silence::Silence;
 use crate::domain::{Cause, DivisionCode, PointCode, Timestamp};
@@ -119,6 +122,24 @@ pub(crate) fn division_name(code: Option<DivisionCode>, view: &View) -> Option<S
     view.inventory.divisions.get(&code?).map(|division| division.name.clone())
 }
 
+/// Somebody to call: whoever answers for every point that the incident took down.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Contact)]
+pub(crate) struct ContactDto {
+    /// What they answer for.
+    role: ContactRoleWord,
+    /// Their name.
+    name: String,
+    /// Their telephone.
+    phone: Option<String>,
+}
+
+impl From<Contact> for ContactDto {
+    fn from(Contact { role, name, phone }: Contact) -> Self {
+        Self { role: role.into(), name, phone }
+    }
+}
+
 /// One incident with everything that is known of it; its points and events have lists of their own.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct IncidentDetail {
@@ -134,6 +155,8 @@ pub(crate) struct IncidentDetail {
     deadline_seconds: u64,
     /// What counts against it so far, seconds: from the first failure, without suspended and excluded time.
     spent_seconds: u64,
+    /// Whom to call: the grid leader and the maintainer, where it is the same of every point.
+    contacts: Vec<ContactDto>,
     /// Number of its last event.
     revision: i64,
 }
@@ -147,6 +170,10 @@ impl IncidentDetail {
             excluded: incident.is_excluded(),
             deadline_seconds: incident.deadline.as_secs(),
             spent_seconds: incident.clock.spent(now).as_secs(),
+            contacts: contacts(incident.members.keys().copied(), &view.inventory)
+                .into_iter()
+                .map(ContactDto::from)
+                .collect(),
             revision: incident.revision,
         }
     }

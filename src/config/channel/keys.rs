@@ -105,7 +105,9 @@ fn alertmanager(section: &mut Section<'_>) -> Option<AlertmanagerSettings> {
     let login = login(section);
     let authorities_file = section.optional("authorities_file", path);
     let hours = section.optional("hold_hours", whole(1..=8_760_u64)).unwrap_or(24);
+    let most_tickets = section.optional("most_tickets", whole(1..=10_000_usize)).unwrap_or(500);
     Some(AlertmanagerSettings {
+        most_tickets,
         urls: urls?,
         login,
         authorities_file,

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use sharpeyes::clock::Clock;
 use sharpeyes::fault::{ARMED, FaultPoint};
 use sharpeyes::store::Store;
+use sharpeyes::store::notification::OutboxLength;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -88,7 +89,7 @@ async fn wait_killed(following: &mut Following, point: FaultPoint) {
 async fn wait_told(store: &Store, receiver: &Receiver, kind: &str) {
     wait_until(kind, async || {
         let was_told = told(receiver).iter().any(|(_, told)| told == kind);
-        was_told && store.outbox_length().await.unwrap() == (0, 0)
+        was_told && store.outbox_length().await.unwrap() == OutboxLength::default()
     })
     .await;
 }

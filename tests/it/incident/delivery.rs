@@ -14,20 +14,33 @@ const FINE: &str = "{\"errcode\":0,\"errmsg\":\"ok\"}";
 const HOUR: u64 = 3_600;
 
 /// A desk whose one camera fails, and the receiver that it tells.
-struct Stage {
-    desk: Desk,
-    receiver: Receiver,
+pub(super) struct Stage {
+    pub(super) desk: Desk,
+    pub(super) receiver: Receiver,
     _bench: Bench,
     _folder: tempfile::TempDir,
 }
 
 impl Stage {
     async fn set(kind: &str, manner: Manner) -> Self {
-        let (bench, receiver) = (Bench::at(NOW), Receiver::start(manner).await);
-        let channel = bench.channel(&format!(
+        let receiver = Receiver::start(manner).await;
+        let keys = format!(
             "kind = \"{kind}\"\nurl = \"http://{}/in\"\nsecret_file = \"KEYFILE\"\ndeadline_seconds = 0.2",
             receiver.address
-        ));
+        );
+        Self::tell(receiver, &keys).await
+    }
+
+    /// With a receiver that speaks as Alertmanager does, and further keys of its channel.
+    pub(super) async fn alertmanager(keys: &str, manner: Manner) -> Self {
+        let receiver = Receiver::start(manner).await;
+        let keys = format!("kind = \"alertmanager\"\nurls = [\"http://{}\"]\n{keys}", receiver.address);
+        Self::tell(receiver, &keys).await
+    }
+
+    async fn tell(receiver: Receiver, keys: &str) -> Self {
+        let bench = Bench::at(NOW);
+        let channel = bench.channel(keys);
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite:{}", folder.path().join("it.db").display())).await.unwrap();
         store.migrate().await.unwrap();
@@ -36,7 +49,7 @@ impl Stage {
     }
 
     /// Lets time pass, and wakes who waits for it.
-    fn pass(&self, seconds: u64) {
+    pub(super) fn pass(&self, seconds: u64) {
         self.desk.clock.advance(Duration::from_secs(seconds));
         self.desk.bell.notify_waiters();
     }
@@ -48,7 +61,7 @@ impl Stage {
         rows
     }
 
-    async fn wait_for(&self, what: &str, holds: impl Fn(&[NotificationRow]) -> bool) {
+    pub(super) async fn wait_for(&self, what: &str, holds: impl Fn(&[NotificationRow]) -> bool) {
         wait_until(what, async || {
             self.desk.publish_again();
             self.desk.bell.notify_waiters();

@@ -2,13 +2,13 @@
 
 use crate::store::fixture::at;
 use crate::support::postgres::on_both;
-use sharpeyes::domain::incident::{Happening, Incident, IncidentEvent, Level, Opening, Root};
+use sharpeyes::domain::incident::{Happening, Incident, IncidentEvent, Level, Opening, Root, RootKind};
 use sharpeyes::domain::message::{Message, MessageKind, Severity};
 use sharpeyes::domain::outbox::{EntryState, Notice};
 use sharpeyes::domain::{Cause, PointClass, Timestamp};
 use sharpeyes::store::Store;
 use sharpeyes::store::incident::IncidentChange;
-use sharpeyes::store::notification::Waiting;
+use sharpeyes::store::notification::{OutboxLength, Waiting};
 use std::time::Duration;
 
 fn message(incident: i64, kind: MessageKind) -> Message {
@@ -73,7 +73,10 @@ async fn what_is_told_is_queued_once_and_settled() {
         let (id, entry) = (only.entries[0].id, only.entries[0]);
         assert_eq!((only.incident, entry.kind, entry.due), (incident.id, MessageKind::Problem, at(130)));
         assert_eq!(only.messages[&id], (message(incident.id, MessageKind::Problem), 0));
-        assert_eq!(store.outbox_length().await.unwrap(), (2, 0));
+        assert_eq!(
+            store.outbox_length().await.unwrap(),
+            OutboxLength { queued: 2, ..OutboxLength::default() }
+        );
         assert_eq!(store.waiting_notifications("duty", 10, at(129)).await.unwrap(), [], "it is not due");
 
         store.fail_notifications(&[id], "no answer", at(300)).await.unwrap();
@@ -84,9 +87,15 @@ async fn what_is_told_is_queued_once_and_settled() {
         assert_eq!(store.waiting_notifications("duty", 10, at(304)).await.unwrap(), []);
         let waiting = store.waiting_notifications("duty", 10, at(305)).await.unwrap();
         assert_eq!(waiting[0].messages[&id].1, 1, "holding back is no failure");
+        assert_eq!(store.outbox_length().await.unwrap(), OutboxLength { queued: 1, held: 1, dead: 0 });
+        assert_eq!(store.held_incidents("duty", "muted").await.unwrap(), 1);
+        assert_eq!(store.held_incidents("mail", "muted").await.unwrap(), 0);
+        assert_eq!(store.told_incidents("duty", &RootKind::ALL).await.unwrap(), 0);
 
         store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
         assert_eq!(store.waiting_notifications("duty", 10, at(300)).await.unwrap(), []);
+        assert_eq!(store.told_incidents("duty", &[incident.root.kind()]).await.unwrap(), 1);
+        assert_eq!(store.told_incidents("duty", &[]).await.unwrap(), 0);
         let again = notice("duty", incident.id, MessageKind::Problem, at(400));
         let end = notice("duty", incident.id, MessageKind::Recovery, at(200));
         close(&store, &incident, vec![again, end]).await;
@@ -97,6 +106,7 @@ async fn what_is_told_is_queued_once_and_settled() {
             [(MessageKind::Problem, EntryState::Sent), (MessageKind::Recovery, EntryState::Queued),]
         );
         assert_eq!(waiting[0].messages.len(), 1);
+        assert_eq!(store.told_incidents("duty", &RootKind::ALL).await.unwrap(), 0, "it is over");
     })
     .await;
 }
@@ -157,7 +167,7 @@ async fn dead_letters_are_counted_and_listed() {
         let incident = open(&store, &["duty", "mail"]).await;
         let id = store.waiting_notifications("mail", 10, at(300)).await.unwrap()[0].entries[0].id;
         store.settle_notifications(&[id], EntryState::Dead, "550 no such user", at(310)).await.unwrap();
-        assert_eq!(store.outbox_length().await.unwrap(), (1, 1));
+        assert_eq!(store.outbox_length().await.unwrap(), OutboxLength { queued: 1, held: 0, dead: 1 });
         let dead = store.notification_rows(Some(EntryState::Dead), None, i64::MAX, 10).await.unwrap();
         let [row] = dead.as_slice() else { panic!("{dead:?}") };
         assert_eq!((row.id, row.why.as_str(), row.settled), (id, "550 no such user", Some(at(310))));
