@@ -326,6 +326,17 @@ pub struct MetricSettings {
     pub per_point: PerPoint,
     /// Whether `/metrics` asks for a token like the rest.
     pub require_token: bool,
+    /// Watchers that are to report to `/api/v1/deadman/{name}`.
+    pub deadmen: Vec<String>,
+}
+
+/// Watchers that are remembered; an installation has one or two.
+pub const DEADMEN: usize = 16;
+
+/// Whether a watcher may have this name: letters, digits, `-` and `_`.
+pub fn is_deadman_name(name: &str) -> bool {
+    let takes = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=50).contains(&name.len()) && name.bytes().all(takes)
 }
 
 /// Form of the log.
@@ -419,7 +430,11 @@ impl Default for Settings {
             credentials: Credentials { key_file: PathBuf::from("/etc/sharpeyes/camera.key") },
             incident: IncidentSettings::default(),
             report: Report::default(),
-            metrics: MetricSettings { per_point: PerPoint::Default, require_token: true },
+            metrics: MetricSettings {
+                per_point: PerPoint::Default,
+                require_token: true,
+                deadmen: Vec::new(),
+            },
             log: Log::default(),
             channels: Vec::new(),
         }

@@ -147,7 +147,7 @@ impl Channel {
     pub async fn send(&self, messages: &[Message]) -> Result<(), SendError> {
         let sent = match tokio::time::timeout(self.deadline, self.carry(messages)).await {
             Ok(sent) => sent,
-            Err(_elapsed) => Err(SendError::again(format!(
+            Err(_elapsed) => Err(SendError::unclear(format!(
                 "no answer within {} s; raise deadline_seconds if the receiver is only slow",
                 self.deadline.as_secs_f64()
             ))),

@@ -50,7 +50,7 @@ const DEEDS = [
     key: "p", path: "suspend", name: "挂起", when: isRepairable,
     fields: [{ name: "approver", label: "批准人（另一人）", kind: "line", required: true, max: 100 }, REASON],
   },
-  { key: "p", path: "resume", name: "恢复计时", when: ({ suspended }) => suspended, fields: [NOTE] },
+  { key: "p", path: "resume", name: "恢复计时", when: (incident) => incident.suspended && !isOver(incident), fields: [NOTE] },
   { key: "f", path: "false-alarm", name: "误报", when: (incident) => !isOver(incident), fields: [REASON] },
   {
     key: "g", path: "merge", name: "合并", when: (incident) => !isOver(incident),

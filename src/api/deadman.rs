@@ -7,6 +7,7 @@ use crate::api::page::{Limit, Page};
 use crate::api::problem::{AnyProblem, ApiError, BodyProblem, ContradictionProblem};
 use crate::api::state::ApiState;
 use crate::api::time::Time;
+use crate::config::{DEADMEN, is_deadman_name};
 use crate::domain::Timestamp;
 use crate::telemetry;
 use axum::Json;
@@ -20,12 +21,10 @@ use std::time::Duration;
 /// A beat comes every minute and may be a minute old; Alertmanager goes on for four minutes after Prometheus died, with the
 /// old instant of evaluation in it.
 const SILENT: Duration = Duration::from_secs(180);
-/// Names that are remembered; an installation has one or two.
-const NAMES: usize = 16;
 /// Ends the name of the alert that always fires.
 const WATCHDOG: &str = "Watchdog";
 
-/// Who has given a beat, since start.
+/// Who has given a beat since start, or is to give one.
 #[derive(Debug, Default)]
 pub(crate) struct Deadmen(Mutex<BTreeMap<String, Beat>>);
 
@@ -38,9 +37,15 @@ struct Beat {
 }
 
 impl Deadmen {
+    /// Those that are to report: silent from the start on, until they do.
+    pub(crate) fn expecting(names: &[String], start: Timestamp) -> Self {
+        let beat = Beat { received: start, evaluated: start };
+        Self(Mutex::new(names.iter().map(|name| (name.clone(), beat)).collect()))
+    }
+
     fn beat(&self, name: &str, beat: Beat) -> bool {
         let mut known = self.known();
-        let has_room = known.len() < NAMES || known.contains_key(name);
+        let has_room = known.len() < DEADMEN || known.contains_key(name);
         if has_room {
             known.insert(name.to_owned(), beat);
         }
@@ -58,7 +63,7 @@ impl Deadmen {
 pub(crate) struct DeadmanDto {
     /// Its name, the end of the address that it reports to.
     name: String,
-    /// When its last beat was received.
+    /// When its last beat was received; the start of the service where none came since.
     received: Time,
     /// When Prometheus evaluated the rule of that beat; Alertmanager repeats old ones for a while.
     evaluated: Time,
@@ -134,21 +139,21 @@ pub(crate) async fn beat(
     Body(body): Body<AlertmanagerWebhook>,
 ) -> Result<StatusCode, ApiError> {
     caller.needs_everything()?;
-    let is_proper = (1..=50).contains(&path.name.len())
-        && path.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if !is_proper {
+    if !is_deadman_name(&path.name) {
         return Err(ApiError::Malformed("`name` has 1 to 50 letters, digits, - and _".to_owned()));
     }
     let beat =
         body.beat(state.inputs().clock.now()).map_err(|why| ApiError::Unprocessable(why.to_owned()))?;
     if !state.deadmen().beat(&path.name, beat) {
-        return Err(ApiError::Unprocessable(format!("{NAMES} names are remembered, and there are as many")));
+        return Err(ApiError::Unprocessable(format!(
+            "{DEADMEN} names are remembered, and there are as many"
+        )));
     }
     telemetry::deadman_beat(&path.name, beat.evaluated);
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lists the watchers that have reported since start, and whether one is silent.
+/// Lists the watchers that have reported since start or are to (`[metrics] deadmen`), and whether one is silent.
 #[utoipa::path(get, path = "/api/v1/deadman", tag = "metrics",
     responses((status = 200, body = Page<DeadmanDto>), AnyProblem))]
 pub(crate) async fn list(State(state): State<ApiState>, Reader(_caller): Reader) -> Json<Page<DeadmanDto>> {
@@ -205,10 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_to_report_is_silent_until_it_does() {
+        let deadmen = Deadmen::expecting(&["prometheus".to_owned()], NOW);
+        let silent = |second| {
+            let known = deadmen.known().clone().into_iter().next().unwrap();
+            DeadmanDto::new(known, NOW.plus(Duration::from_secs(second))).silent
+        };
+        assert!(!silent(179) && silent(180));
+        let later = NOW.plus(Duration::from_secs(100));
+        deadmen.beat("prometheus", Beat { received: later, evaluated: later });
+        assert!(!silent(180) && silent(280));
+    }
+
+    #[test]
     fn as_many_names_are_remembered_as_there_may_be() {
         let deadmen = Deadmen::default();
         let beat = Beat { received: NOW, evaluated: NOW };
-        assert!((0..NAMES).all(|number| deadmen.beat(&format!("p{number}"), beat)));
+        assert!((0..DEADMEN).all(|number| deadmen.beat(&format!("p{number}"), beat)));
         assert!(!deadmen.beat("one more", beat) && deadmen.beat("p3", beat));
     }
 }

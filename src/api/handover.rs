@@ -10,6 +10,7 @@ use crate::api::problem::{
 };
 use crate::api::prose::{self, Layout};
 use crate::api::state::ApiState;
+use crate::domain::exclusion::is_same_person;
 use crate::domain::incident::{RootKind, Stage};
 use crate::domain::{DivisionCode, Timestamp};
 use crate::store::handover::{Handover, Signature};
@@ -112,7 +113,7 @@ pub(crate) async fn take(
 ) -> Result<Json<HandoverDetail>, ApiError> {
     let handover = find(&state, &caller, path.id).await?;
     let taken = signature(&state, &caller, body)?;
-    if taken.person == handover.given.person {
+    if is_same_person(&taken.person, &handover.given.person) {
         return Err(ApiError::Unprocessable("a sheet is taken by another person than gave it".to_owned()));
     }
     audit(&state, &caller, "handover.take", &path.id.to_string(), &taken, &handover.sheet).await?;

@@ -117,11 +117,12 @@ struct Shared {
 impl ApiState {
     /// Builds the state; nothing runs yet.
     pub fn new(inputs: ApiInputs) -> Self {
+        let deadmen = Deadmen::expecting(&inputs.settings.metrics.deadmen, inputs.clock.now());
         Self(Arc::new(Shared {
             inputs,
             views: Views::default(),
             frames: Frames::default(),
-            deadmen: Deadmen::default(),
+            deadmen,
             remembered: Remembered::default(),
             scrapes: Scrapes::default(),
             ratios: Ratios::default(),

@@ -2,10 +2,11 @@
 
 use crate::config::channel;
 use crate::config::reader::{Fault, Section, Value, boolean, millis, number, parsed, read_document, seconds};
-use crate::config::reader::{path, text, whole, word};
+use crate::config::reader::{list, path, text, whole, word};
 use crate::config::{
     Credentials, DatabaseUrl, Deadlines, Health, IncidentSettings, Log, LogFormat, MetricSettings, PerPoint,
 };
+use crate::config::{DEADMEN, is_deadman_name};
 use crate::config::{PictureSettings, Report, Server, Settings, SkySource, StoreSettings, Watch};
 use crate::domain::picture::{PictureRules, Rule};
 use url::Url;
@@ -172,6 +173,16 @@ fn metrics(section: &mut Section<'_>, metrics: &mut MetricSettings) {
     let amounts: &[_] = &[("default", PerPoint::Default), ("full", PerPoint::Full)];
     section.read("per_point", word(amounts), &mut metrics.per_point);
     section.read("require_token", boolean, &mut metrics.require_token);
+    section.read("deadmen", list(deadman), &mut metrics.deadmen);
+    if metrics.deadmen.len() > DEADMEN {
+        section.fault("deadmen", "must name at most 16");
+    }
+}
+
+fn deadman(value: &Value) -> Result<String, String> {
+    let name = text(value)?;
+    let is_proper = is_deadman_name(&name);
+    is_proper.then_some(name).ok_or_else(|| "must have 1 to 50 letters, digits, - and _".to_owned())
 }
 
 fn log(section: &mut Section<'_>, log: &mut Log) {

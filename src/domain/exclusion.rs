@@ -237,7 +237,7 @@ impl<'a> ExclusionMap<'a> {
 }
 
 /// Names are compared without case and outer blanks, so that a second spelling is no second person.
-fn is_same_person(left: &str, right: &str) -> bool {
+pub fn is_same_person(left: &str, right: &str) -> bool {
     left.trim().to_lowercase() == right.trim().to_lowercase()
 }
 

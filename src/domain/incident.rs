@@ -6,6 +6,7 @@
 pub mod desk;
 pub mod failure;
 
+use crate::domain::exclusion::is_same_person;
 use crate::domain::{
     Cause, DivisionCode, DivisionLevel, LinkCode, PointClass, PointCode, SiteCode, Timestamp,
 };
@@ -610,7 +611,7 @@ impl Incident {
         self.check_repairable()?;
         filled("reason", reason)?;
         let approver = filled("approver", approver)?;
-        if approver.to_lowercase() == by.trim().to_lowercase() {
+        if is_same_person(&approver, by) {
             return Err(DeedError::SamePerson);
         }
         Ok(Happening::Suspended { approver })
@@ -672,7 +673,7 @@ impl Incident {
             Happening::FalseAlarm => self.end(Ending::FalseAlarm, at),
             Happening::Gone => self.still_fails = false,
             Happening::Excluded => self.is_excluded = true,
-            Happening::Included => self.is_excluded = false,
+            Happening::Included => (self.is_excluded, self.level_since) = (false, at),
             Happening::Overdue => self.overdue = true,
             Happening::Escalated(level) => (self.level, self.level_since) = (*level, at),
             Happening::Acknowledged { by } => {
@@ -684,7 +685,7 @@ impl Incident {
                 (self.handling, self.repair) = (Handling::InRepair, Some(*reason))
             }
             Happening::Suspended { .. } => self.is_suspended = true,
-            Happening::Resumed => self.is_suspended = false,
+            Happening::Resumed => (self.is_suspended, self.level_since) = (false, at),
             Happening::Noted => {}
         }
         let stands = self.is_suspended || self.is_excluded || self.restored.is_some() || self.ended.is_some();

@@ -90,6 +90,10 @@ impl LinkMachine {
     /// Takes the verdict back: until `at` nothing could come from the link, so that its probes say nothing of it.
     pub fn doubt(&mut self, at: Timestamp) {
         self.enter(LinkStatus::Unknown, at);
+        if self.suspicion().is_some() {
+            // The last answer came before the failures that are forgotten, and proves nothing now.
+            self.alive = Timestamp::MIN;
+        }
         (self.failing, self.answering) = (None, None);
         self.remember_down();
     }
@@ -342,12 +346,14 @@ mod tests {
             machine.observe_probe(&Err(Cause::ConnectTimeout), time);
             machine.confirmed_down(&Rules::OF_EXAMPLES)
         };
+        machine.observe_passage(Timestamp::from_seconds(5));
         for second in [10, 40, 70] {
             probe(&mut machine, second);
         }
         machine.enter(LinkStatus::Down, Timestamp::from_seconds(10));
         machine.doubt(Timestamp::from_seconds(100));
         assert_eq!((machine.status(), machine.suspicion()), (LinkStatus::Unknown, None));
+        assert_eq!(machine.confirmed_up(&Rules::OF_EXAMPLES), None, "what answered before says nothing");
         assert_eq!(probe(&mut machine, 99), None, "it was under way before");
         assert_eq!(probe(&mut machine, 101), Some(Timestamp::from_seconds(99)));
     }

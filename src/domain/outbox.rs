@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Pause after the first failure; it doubles with each one..
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// ..up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +75,15 @@ pub struct Entry {
     pub state: EntryState,
     /// Not before this.
     pub due: Timestamp,
+    /// Whether a try to send it ended unclear: the receiver may have it.
+    pub perhaps: bool,
+}
+
+impl Entry {
+    /// Whether the receiver has it, or may have it.
+    pub fn is_known(&self) -> bool {
+        self.state == EntryState::Sent || self.perhaps
+    }
 }
 
 /// What to do with the entries of one incident on one channel.
@@ -93,8 +102,9 @@ pub fn plan(entries: &[Entry], now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     if let Some(end) = entries.iter().find(ends) {
         let earlier = entries.iter().filter(|entry| entry.id < end.id);
-        let was_told = earlier.clone().any(|entry| entry.state == EntryState::Sent);
-        plan.drop.extend(earlier.filter(waits).map(|entry| entry.id));
+        let was_told = earlier.clone().any(Entry::is_known);
+        // What may have arrived is sent once more before its end: the receiver takes it for the same.
+        plan.drop.extend(earlier.filter(waits).filter(|entry| !entry.perhaps).map(|entry| entry.id));
         if !was_told {
             plan.drop.extend(
                 entries.iter().filter(|entry| entry.id >= end.id).filter(waits).map(|entry| entry.id),
@@ -121,7 +131,19 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(100);
 
     fn entry(id: i64, kind: MessageKind, state: EntryState, due: i64) -> Entry {
-        Entry { id, kind, state, due: Timestamp::from_seconds(due) }
+        Entry { id, kind, state, due: Timestamp::from_seconds(due), perhaps: false }
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_told_with_its_end() {
+        let problem = Entry { perhaps: true, ..entry(1, MessageKind::Problem, EntryState::Queued, 0) };
+        let overdue = entry(2, MessageKind::Overdue, EntryState::Queued, 0);
+        let recovery = entry(3, MessageKind::Recovery, EntryState::Queued, 0);
+        assert_eq!(plan(&[problem, overdue, recovery], NOW), Plan { send: Some(1), drop: vec![2] });
+        let sent = Entry { state: EntryState::Sent, ..problem };
+        assert_eq!(plan(&[sent, recovery], NOW), Plan { send: Some(3), drop: Vec::new() });
+        let dead = Entry { state: EntryState::Dead, ..problem };
+        assert_eq!(plan(&[dead, recovery], NOW).send, Some(3), "it was given up, and may have arrived");
     }
 
     /// Entries as `kind state` or `kind state due`; expects what is sent and dropped by number.
@@ -179,7 +201,7 @@ mod tests {
     }
 
     fn any_entries() -> impl Strategy<Value = Vec<(u8, u8, i64)>> {
-        proptest::collection::vec((0_u8..6, 0_u8..4, 0_i64..200), 0..8)
+        proptest::collection::vec((0_u8..6, 0_u8..5, 0_i64..200), 0..8)
     }
 
     proptest! {
@@ -192,11 +214,11 @@ mod tests {
             if let Some(sent) = entries.iter().find(|entry| Some(entry.id) == plan.send) {
                 let told = entries.iter().any(|other| other.id < sent.id && other.state == EntryState::Sent);
                 prop_assert!(told || !sent.kind.ends_incident());
-                prop_assert!(sent.due <= NOW && sent.state == EntryState::Queued);
+                prop_assert!(sent.due <= NOW && sent.state.waits());
                 prop_assert!(!plan.drop.contains(&sent.id));
             }
             let earlier_wait = |id: &i64| entries.iter().any(|other| {
-                other.id < *id && other.state == EntryState::Queued && !plan.drop.contains(&other.id)
+                other.id < *id && other.state.waits() && !plan.drop.contains(&other.id)
             });
             prop_assert!(!plan.send.is_some_and(|id| earlier_wait(&id)));
         }

@@ -23,27 +23,30 @@ pub(super) struct Crowd {
     since: Option<Timestamp>,
     /// When it is looked at next.
     due: Timestamp,
+    /// How many there were when it was looked at last.
+    counted: usize,
 }
 
 impl Crowd {
     pub(super) const fn new() -> Self {
-        Self { since: None, due: Timestamp::MIN }
+        Self { since: None, due: Timestamp::MIN, counted: 0 }
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.due
+        // A clock that was set back is not waited for.
+        now >= self.due || self.due > now.plus(PERIOD)
     }
 
-    /// Some were held back just now: where nobody knows of any, that is told at once.
+    /// Some were held back just now: the first of them are told of at once.
     pub(super) fn grew(&mut self, now: Timestamp) {
-        if self.since.is_none() {
+        if self.counted == 0 {
             self.due = now;
         }
     }
 
     /// What is told when `held` incidents are held back and up to `most` are told; none where nobody need know.
     pub(super) fn message(&mut self, held: usize, most: usize, now: Timestamp) -> Option<Message> {
-        self.due = now.plus(PERIOD);
+        (self.due, self.counted) = (now.plus(PERIOD), held);
         match (held, self.since) {
             (0, None) => None,
             (0, Some(since)) => Some(message(held, most, since, Some(now), now)),
@@ -109,6 +112,8 @@ mod tests {
         let begun = crowd.message(19_500, 500, at(15)).unwrap();
         assert_eq!(begun.title, "【汇总】另有 19500 起点位、杆位或设备故障暂缓推送");
         assert_eq!((begun.since, begun.ended), (at(15), None));
+        crowd.grew(at(16));
+        assert!(!crowd.is_due(at(16)), "a receiver that does not answer is not asked all the time");
         crowd.told(&begun);
         let goes_on = crowd.message(7, 500, at(30)).unwrap();
         assert_eq!((goes_on.since, goes_on.id == begun.id), (at(15), true));

@@ -31,9 +31,11 @@ impl NoticeSettings {
 
     /// What is told when something happens to an incident; `after` has the event applied.
     pub fn of_event(&self, after: &Incident, event: &IncidentEvent, records: &Inventory) -> Vec<Notice> {
-        let Some((kind, step)) = told_of(&event.happening) else { return Vec::new() };
+        let Some((kind, step)) = told_of(&event.happening, after.revision) else { return Vec::new() };
         let message = self.message(kind, &step, after, records, event.at);
-        self.address(&message, event.at)
+        // The problem of what it is part of is told first.
+        let wait = if kind == MessageKind::Merged { self.announce_after } else { Duration::ZERO };
+        self.address(&message, event.at.plus(wait))
     }
 
     fn address(&self, message: &Message, due: Timestamp) -> Vec<Notice> {
@@ -102,11 +104,11 @@ impl NoticeSettings {
     }
 }
 
-/// What is told of an event, and the step in its message's key.
-fn told_of(happening: &Happening) -> Option<(MessageKind, String)> {
+/// What is told of an event, and the step in its message's key. An incident may be overdue more than once.
+fn told_of(happening: &Happening, revision: i64) -> Option<(MessageKind, String)> {
     Some(match happening {
         Happening::Escalated(level) => (MessageKind::Escalated, format!("escalated-{}", level.as_str())),
-        Happening::Overdue => (MessageKind::Overdue, "overdue".to_owned()),
+        Happening::Overdue => (MessageKind::Overdue, format!("overdue-{revision}")),
         Happening::Closed => (MessageKind::Recovery, "recovery".to_owned()),
         Happening::Merged { .. } => (MessageKind::Merged, "merged".to_owned()),
         Happening::FalseAlarm => (MessageKind::FalseAlarm, "false-alarm".to_owned()),
@@ -267,6 +269,9 @@ mod tests {
         let message = &notices[0].message;
         assert_eq!((message.kind, message.ended, notices[0].due), (MessageKind::Recovery, Some(at), at));
         assert!(message.text.contains("历时1天1小时1分钟"), "{}", message.text);
+        let merged = IncidentEvent::found(Happening::Merged { into: 3 }, at);
+        let due = settings.of_event(&incident, &merged, &Inventory::default())[0].due;
+        assert_eq!(due, at.plus(settings.announce_after), "after the problem of the other one");
         let noted = IncidentEvent::found(Happening::Noted, at);
         assert_eq!(settings.of_event(&incident, &noted, &Inventory::default()), []);
     }

@@ -5,7 +5,7 @@
 use crate::clock::Clock;
 use crate::domain::Timestamp;
 use crate::domain::message::{Message, Severity};
-use crate::domain::outbox::{EntryState, pause, plan};
+use crate::domain::outbox::{Entry, EntryState, LONGEST_PAUSE, pause, plan};
 use crate::domain::quota::{Quota, Turn};
 use crate::domain::silence::Silence;
 use crate::fault::{self, FaultPoint};
@@ -30,6 +30,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 const MUTED_PAUSE: Duration = Duration::from_secs(30);
 /// Incidents read at once.
 const INCIDENTS: u32 = 500;
+/// Pause before more is read where nothing of what was read is to be sent.
+const BREATH: Duration = Duration::from_millis(50);
 /// What a channel could not be brought so often is given up: a dead letter, which the API shows. With the pauses between, it
 /// takes about a day.
 const GIVE_UP: u32 = 200;
@@ -53,12 +55,39 @@ pub async fn run(inputs: OutboxInputs, cancel: CancellationToken) {
     let carriers = channels.iter().map(|channel| {
         let quota = Quota::new(channel.allowance());
         let (store, clock, bell) = (&store, &clock, &*bell);
-        let (repeats_failed, repeat_again, crowd) = (0, Timestamp::MIN, Crowd::new());
-        Carrier { store, clock, channel, bell, quota, repeats_failed, repeat_again, crowd }.work()
+        Carrier {
+            store,
+            clock,
+            channel,
+            bell,
+            quota,
+            unkept: Vec::new(),
+            most: usize::MAX,
+            repeats_failed: 0,
+            repeat_again: Timestamp::MIN,
+            crowd: Crowd::new(),
+        }
+        .work()
     });
     let counting = count(&store, &clock);
-    let work = async { tokio::join!(join_all(carriers), counting) };
+    let work = async {
+        abandon(&store, &clock, &channels).await;
+        tokio::join!(join_all(carriers), counting)
+    };
     let _cut_short = cancel.run_until_cancelled(Box::pin(work)).await;
+}
+
+/// Gives up what waits for channels that are gone: nobody would ever send it.
+async fn abandon(store: &Store, clock: &Clock, channels: &[Channel]) {
+    let names: Vec<&str> = channels.iter().map(Channel::name).collect();
+    loop {
+        match store.drop_notifications_of_others(&names, clock.now()).await {
+            Ok(0) => break,
+            Ok(count) => break telemetry::notifications_abandoned(count),
+            Err(error) => telemetry::outbox_failed("that is gone", &error),
+        }
+        sleep(STORE_PAUSE).await;
+    }
 }
 
 /// Counts what waits, what is dead, and the silences that mute.
@@ -80,11 +109,23 @@ struct Carrier<'a> {
     channel: &'a Channel,
     bell: &'a Notify,
     quota: Quota,
+    /// What became of messages and could not be kept yet: nothing is sent before that is.
+    unkept: Vec<(Vec<i64>, Fate)>,
+    /// So many messages are sent together at most: fewer while one among them is refused, until it is found.
+    most: usize,
     /// How often telling again failed in a row, and when it is tried next.
     repeats_failed: u32,
     repeat_again: Timestamp,
     /// What it was told of those that are held back.
     crowd: Crowd,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+enum Fate {
+    Sent,
+    Dead { why: String },
+    Failed { why: String, due: Timestamp, perhaps: bool },
 }
 
 impl Carrier<'_> {
@@ -107,20 +148,23 @@ impl Carrier<'_> {
 
     /// Sends what may be sent now; gives how long to rest.
     async fn turn(&mut self) -> Result<Duration, StoreError> {
+        self.keep().await?;
         let now = self.clock.now();
         let waiting = self.store.waiting_notifications(self.channel.name(), INCIDENTS, now).await?;
+        let is_full = u32::try_from(waiting.len()) == Ok(INCIDENTS);
         let due = self.drop_what_is_over(waiting, now).await?;
         let audible = self.hold_what_is_muted(due, now).await?;
         let ready = self.hold_what_is_too_much(audible, now).await?;
         self.tell_of_the_crowd(now).await?;
         if ready.is_empty() {
+            self.most = usize::MAX;
             self.repeat(now).await?;
-            return Ok(PERIOD);
+            return Ok(if is_full { BREATH } else { PERIOD });
         }
         match self.quota.turn(ready.len(), now) {
             Turn::Wait(wait) => Ok(wait),
             Turn::Send(count) => {
-                self.send(ready.into_iter().take(count).collect()).await?;
+                self.send(ready.into_iter().take(count.min(self.most)).collect()).await?;
                 Ok(Duration::ZERO)
             }
         }
@@ -134,7 +178,7 @@ impl Carrier<'_> {
             over.extend(plan.drop);
             let Some(id) = plan.send else { continue };
             let waiting = incident.messages.keys().copied().filter(|id| !over.contains(id)).collect();
-            let was_told = incident.entries.iter().any(|entry| entry.state == EntryState::Sent);
+            let was_told = incident.entries.iter().any(Entry::is_known);
             let due = |(message, failures)| Due { id, message, failures, was_told, waiting };
             ready.extend(incident.messages.remove(&id).map(due));
         }
@@ -213,46 +257,70 @@ impl Carrier<'_> {
         Ok(())
     }
 
-    async fn send(&self, due: Vec<Due>) -> Result<(), StoreError> {
+    async fn send(&mut self, due: Vec<Due>) -> Result<(), StoreError> {
         let messages: Vec<Message> = due.iter().map(|due| due.message.clone()).collect();
         fault::reach(FaultPoint::OutboxRead);
         let sent = self.channel.send(&messages).await;
         fault::reach(FaultPoint::OutboxSent);
-        let now = self.clock.now();
         match sent {
-            Ok(()) => {
-                let ids: Vec<i64> = due.iter().map(|due| due.id).collect();
-                self.store.settle_notifications(&ids, EntryState::Sent, "", now).await?;
-                fault::reach(FaultPoint::OutboxSettled);
-                Ok(())
+            Ok(()) => self.unkept.push((due.iter().map(|due| due.id).collect(), Fate::Sent)),
+            Err(error) if error.is_final() && due.len() > 1 => {
+                // One of them is refused: the others are not given up with it.
+                self.most = due.len() / 2;
+                return Ok(());
             }
-            Err(error) => self.postpone(&due, &error, now).await,
+            Err(error) => self.postpone(&due, &error),
         }
+        self.keep().await?;
+        fault::reach(FaultPoint::OutboxSettled);
+        Ok(())
     }
 
-    async fn postpone(&self, due: &[Due], error: &SendError, now: Timestamp) -> Result<(), StoreError> {
+    fn postpone(&mut self, due: &[Due], error: &SendError) {
         let is_over = |due: &&Due| error.is_final() || due.failures.saturating_add(1) >= GIVE_UP;
         let (dead, alive): (Vec<&Due>, Vec<&Due>) = due.iter().partition(is_over);
-        let why = error.to_string();
+        let ids = |due: &[&Due]| due.iter().map(|due| due.id).collect();
         if !dead.is_empty() {
-            let ids: Vec<i64> = dead.iter().map(|due| due.id).collect();
-            self.store.settle_notifications(&ids, EntryState::Dead, &why, now).await?;
+            self.most = usize::MAX;
+            self.unkept.push((ids(&dead), Fate::Dead { why: error.to_string() }));
         }
         if let Some(failures) = alive.iter().map(|due| due.failures).max() {
-            let ids: Vec<i64> = alive.iter().map(|due| due.id).collect();
             let pause = pause(failures.saturating_add(1), rand::random());
             let pause = match error.retry {
                 Retry::Again { after: Some(after) } => pause.max(after),
                 Retry::Again { after: None } | Retry::Never => pause,
             };
-            self.store.fail_notifications(&ids, &why, now.plus(pause)).await?;
+            let due = self.clock.now().plus(pause);
+            let fate = Fate::Failed { why: error.to_string(), due, perhaps: error.perhaps };
+            self.unkept.push((ids(&alive), fate));
+        }
+    }
+
+    /// Keeps what became of messages.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        while let Some((ids, fate)) = self.unkept.last() {
+            let now = self.clock.now();
+            match fate {
+                Fate::Sent => self.store.settle_notifications(ids, EntryState::Sent, "", now).await?,
+                Fate::Dead { why } => {
+                    self.store.settle_notifications(ids, EntryState::Dead, why, now).await?
+                }
+                Fate::Failed { why, due, perhaps } => {
+                    self.store.fail_notifications(ids, why, *due, *perhaps).await?;
+                }
+            }
+            self.unkept.pop();
         }
         Ok(())
     }
 
+    fn may_repeat(&self, now: Timestamp) -> bool {
+        now >= self.repeat_again || self.repeat_again > now.plus(LONGEST_PAUSE)
+    }
+
     /// Tells again what a receiver forgets, muted or not: what it forgets it calls recovered.
     async fn repeat(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let Some(every) = self.channel.repeat_every().filter(|_| now >= self.repeat_again) else {
+        let Some(every) = self.channel.repeat_every().filter(|_| self.may_repeat(now)) else {
             return Ok(());
         };
         let limit = u32::try_from(self.channel.allowance().together).unwrap_or(u32::MAX);

@@ -64,17 +64,24 @@ pub enum Retry {
 pub struct SendError {
     /// Whether it may be sent again.
     pub retry: Retry,
+    /// Whether the receiver may have taken it all the same.
+    pub perhaps: bool,
     /// In one sentence.
     pub why: String,
 }
 
 impl SendError {
     pub(super) const fn again(why: String) -> Self {
-        Self { retry: Retry::Again { after: None }, why }
+        Self { retry: Retry::Again { after: None }, perhaps: false, why }
+    }
+
+    /// It left, and what became of it is not known.
+    pub(super) const fn unclear(why: String) -> Self {
+        Self { retry: Retry::Again { after: None }, perhaps: true, why }
     }
 
     pub(super) const fn never(why: String) -> Self {
-        Self { retry: Retry::Never, why }
+        Self { retry: Retry::Never, perhaps: false, why }
     }
 
     /// Whether it must not be sent again.

@@ -222,7 +222,11 @@ fn instant(text: &str) -> Option<Timestamp> {
 impl HttpFault {
     /// Nothing of it is the message's fault.
     pub(super) fn told(&self, to: &HttpUrl) -> SendError {
-        SendError::again(match self {
+        let told = match self {
+            Self::Broken(_) | Self::TooLong => SendError::unclear,
+            Self::Connect(_) | Self::Tls(_) => SendError::again,
+        };
+        told(match self {
             Self::Connect(ConnectFault::Device(cause)) => format!("{to} cannot be reached ({cause})"),
             Self::Connect(ConnectFault::Ourselves) => {
                 format!("{to} was not tried: this machine has no file descriptor or port left")
@@ -262,6 +266,7 @@ impl Answer {
             }
             _ => SendError {
                 retry: Retry::Again { after: self.retry_after },
+                perhaps: false,
                 why: format!("{to} answered with status {code}{said}"),
             },
         })

@@ -55,5 +55,5 @@ pub(super) async fn call(
     let refusal = Refusal { code: said.errcode, text, date: answer.date };
     let (retry, advice) = judge(&refusal);
     let why = format!("{} refused the message: errcode {}, {}{advice}", call.to, refusal.code, refusal.text);
-    Err(SendError { retry, why })
+    Err(SendError { retry, perhaps: false, why })
 }

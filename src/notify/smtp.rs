@@ -104,12 +104,14 @@ impl Smtp {
         mail.map_err(|error| SendError::never(format!("the message makes no mail: {error}")))
     }
 
-    /// 5xx refuses the message for good, unless it is about the login or the way to the server.
+    /// 5xx refuses the message for good, unless it is about the login, the way to the server or a reader: a mailbox that is gone
+    /// is struck from the settings while the mail waits for the others.
     fn told(&self, error: &smtp::Error) -> SendError {
         let secrets: Vec<&SecretString> = self.password.iter().collect();
         let why = format!("{}: {}", self.server, quoted(&error.to_string(), &secrets));
         let code = error.status().map(|code| code.to_string().parse().unwrap_or(0_u16));
-        let is_about_us = matches!(code, Some(500..=504 | 521 | 523 | 530 | 534 | 535 | 538));
+        let is_about_us =
+            matches!(code, Some(500..=504 | 521 | 523 | 530 | 534 | 535 | 538 | 550 | 551 | 553 | 554 | 555));
         if error.is_permanent() && !is_about_us { SendError::never(why) } else { SendError::again(why) }
     }
 }

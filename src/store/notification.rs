@@ -10,6 +10,7 @@ use crate::store::{Db, Store, StoreError, json_list, on_pool};
 use document::MessageDocument;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Queues a JSON list of notices in its order. The key makes queueing twice the same as once.
 macro_rules! queue {
@@ -30,29 +31,46 @@ pub(super) const QUEUE_PG: &str = queue!(
      AS given(incident BIGINT, message_key TEXT, channel TEXT, kind TEXT, message TEXT, queued_ms BIGINT, due_ms BIGINT)"
 );
 
-/// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest. One that has
+/// Nothing waits longer, by any setting: what is due later was queued by a clock that was ahead, and is due now.
+const LONGEST_WAIT: Duration = Duration::from_secs(7_200);
+
+/// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest; what was held
+/// back comes behind everything else. One that has
 /// to wait holds up those behind it, and nothing of another incident. The problem of an incident that is restored waits until it
 /// fails again or is closed, untold.
-const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures FROM notification \
+const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures, perhaps FROM notification \
     WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE id IN \
-    (SELECT MIN(id) FROM notification WHERE channel = $1 AND state IN ('queued', 'held') GROUP BY incident) AND due_ms <= $3 \
+    (SELECT MIN(id) FROM notification WHERE channel = $1 AND state IN ('queued', 'held') GROUP BY incident) AND (due_ms <= $3 OR due_ms > $4) \
     AND NOT (kind = 'problem' AND EXISTS (SELECT 1 FROM incident WHERE incident.id = notification.incident \
-    AND restored_ms IS NOT NULL AND ended_ms IS NULL)) ORDER BY due_ms, id LIMIT $2) ORDER BY id";
+    AND restored_ms IS NOT NULL AND ended_ms IS NULL)) ORDER BY CASE state WHEN 'held' THEN 1 ELSE 0 END, due_ms, id LIMIT $2) ORDER BY id";
 
 const SETTLE_LITE: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value FROM json_each($1))";
 const SETTLE_PG: &str = "UPDATE notification SET state = $2, why = $3, settled_ms = $4 \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
 
-const POSTPONE_LITE: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5 \
+const POSTPONE_LITE: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5, perhaps = CASE WHEN $6 = 1 THEN 1 ELSE perhaps END \
     WHERE id IN (SELECT value FROM json_each($1))";
-const POSTPONE_PG: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5 \
+const POSTPONE_PG: &str = "UPDATE notification SET failures = failures + $4, why = $2, due_ms = $3, state = $5, perhaps = CASE WHEN $6 = 1 THEN 1 ELSE perhaps END \
     WHERE id IN (SELECT value::bigint FROM json_array_elements_text($1::json))";
+
+macro_rules! abandon {
+    ($channels:literal) => {
+        concat!(
+            "UPDATE notification SET state = 'dropped', why = 'the channel is not in the settings any more', settled_ms = $2 ",
+            "WHERE state IN ('queued', 'held') AND channel NOT IN (",
+            $channels,
+            ")"
+        )
+    };
+}
+const ABANDON_LITE: &str = abandon!("SELECT value FROM json_each($1)");
+const ABANDON_PG: &str = abandon!("SELECT json_array_elements_text($1::json)");
 
 /// What was told last of each incident that goes on, on one channel, when that was before `$2`.
 const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MAX(notification.id) FROM incident \
     JOIN notification ON notification.incident = incident.id AND channel = $1 AND state = 'sent' \
-    WHERE live = 1 AND ended_ms IS NULL GROUP BY incident.id) AND settled_ms < $2 ORDER BY id LIMIT $3";
+    WHERE live = 1 AND ended_ms IS NULL GROUP BY incident.id) AND (settled_ms < $2 OR settled_ms > $4) ORDER BY id LIMIT $3";
 
 /// How many incidents of these kinds of roots go on that a channel was told of.
 macro_rules! told {
@@ -126,7 +144,7 @@ pub struct NotificationRow {
     pub settled: Option<Timestamp>,
 }
 
-type WaitingRow = (i64, i64, String, String, i64, String, i64);
+type WaitingRow = (i64, i64, String, String, i64, String, i64, i64);
 
 #[derive(sqlx::FromRow)]
 struct ShownRow {
@@ -150,10 +168,12 @@ impl Store {
         incidents: u32,
         now: Timestamp,
     ) -> Result<Vec<Waiting>, StoreError> {
+        let latest = now.plus(LONGEST_WAIT);
         let rows: Vec<WaitingRow> = on_pool!(&self.db, pool => sqlx::query_as(WAITING)
             .bind(channel)
             .bind(i64::from(incidents))
             .bind(now.as_millis())
+            .bind(latest.as_millis())
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read the outbox"))?;
@@ -161,7 +181,7 @@ impl Store {
         for row in rows {
             let incident = row.1;
             let fresh = || Waiting { incident, entries: Vec::new(), messages: BTreeMap::new() };
-            read_waiting(row, waiting.entry(incident).or_insert_with(fresh))?;
+            read_waiting(row, latest, waiting.entry(incident).or_insert_with(fresh))?;
         }
         Ok(waiting.into_values().collect())
     }
@@ -189,14 +209,15 @@ impl Store {
         .map_err(StoreError::at("settle notifications"))
     }
 
-    /// Notes that entries could not be sent and are tried again at `due`.
+    /// Notes that entries could not be sent and are tried again at `due`; `perhaps` the receiver has them all the same.
     pub async fn fail_notifications(
         &self,
         entries: &[i64],
         why: &str,
         due: Timestamp,
+        perhaps: bool,
     ) -> Result<(), StoreError> {
-        self.postpone(entries, why, due, EntryState::Queued).await
+        self.postpone(entries, why, due, EntryState::Queued, perhaps).await
     }
 
     /// Holds entries back until `due`, through nobody's fault.
@@ -206,7 +227,7 @@ impl Store {
         why: &str,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        self.postpone(entries, why, due, EntryState::Held).await
+        self.postpone(entries, why, due, EntryState::Held, false).await
     }
 
     async fn postpone(
@@ -215,6 +236,7 @@ impl Store {
         why: &str,
         due: Timestamp,
         state: EntryState,
+        perhaps: bool,
     ) -> Result<(), StoreError> {
         let postpone = match &self.db {
             Db::Lite(_) => POSTPONE_LITE,
@@ -226,6 +248,7 @@ impl Store {
             .bind(due.as_millis())
             .bind(i64::from(state == EntryState::Queued))
             .bind(state.as_str())
+            .bind(i64::from(perhaps))
             .execute(pool)
             .await
             .map(|_done| ()))
@@ -243,6 +266,7 @@ impl Store {
             .bind(channel)
             .bind(before.as_millis())
             .bind(i64::from(limit))
+            .bind(before.plus(LONGEST_WAIT).as_millis())
             .fetch_all(pool)
             .await)
         .map_err(StoreError::at("read what was told last"))?;
@@ -266,6 +290,25 @@ impl Store {
             .await)
         .map_err(StoreError::at("list notifications"))?;
         rows.into_iter().map(read_shown).collect()
+    }
+
+    /// Gives up what waits for channels that are not in the settings any more.
+    pub async fn drop_notifications_of_others(
+        &self,
+        channels: &[&str],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let drop = match &self.db {
+            Db::Lite(_) => ABANDON_LITE,
+            Db::Pg(_) => ABANDON_PG,
+        };
+        on_pool!(&self.db, pool => sqlx::query(drop)
+            .bind(json_list(channels.iter().copied()))
+            .bind(now.as_millis())
+            .execute(pool)
+            .await
+            .map(|done| done.rows_affected()))
+        .map_err(StoreError::at("give up what waits for other channels"))
     }
 
     /// How many incidents with one of these kinds of roots go on that a channel was told of.
@@ -340,11 +383,13 @@ fn read_state(text: &str) -> Result<EntryState, StoreError> {
 }
 
 fn read_waiting(
-    (id, _, kind, state, due_ms, message, failures): WaitingRow,
+    (id, _, kind, state, due_ms, message, failures, perhaps): WaitingRow,
+    latest: Timestamp,
     waiting: &mut Waiting,
 ) -> Result<(), StoreError> {
     let kind = MessageKind::parse(&kind).ok_or_else(|| StoreError::corrupt("notification.kind", &kind))?;
-    let entry = Entry { id, kind, state: read_state(&state)?, due: Timestamp::from_millis(due_ms) };
+    let due = Some(Timestamp::from_millis(due_ms)).filter(|due| *due <= latest).unwrap_or(Timestamp::MIN);
+    let entry = Entry { id, kind, state: read_state(&state)?, due, perhaps: perhaps == 1 };
     if entry.state.waits() {
         let failures = u32::try_from(failures).unwrap_or(u32::MAX);
         waiting.messages.insert(id, (read_message(&message)?, failures));

@@ -255,6 +255,14 @@ pub fn outbox_measured(queued: i64, held: i64, dead: i64) {
     METRICS.dead_letters.set(dead);
 }
 
+/// Notifications waited for channels that are not in the settings any more.
+pub fn notifications_abandoned(count: u64) {
+    tracing::warn!(
+        count,
+        "{count} notifications waited for channels that are not in the settings any more; they are given up"
+    );
+}
+
 /// The silences in force were counted.
 pub fn silences_measured(silences: usize) {
     METRICS.silences.set(i64::try_from(silences).unwrap_or(i64::MAX));

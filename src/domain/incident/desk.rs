@@ -132,7 +132,8 @@ impl Desk {
         for incident in self.live.values() {
             let follow = Follow { ledger: &ledger, scene, root_of: &root_of, incident, now, rules };
             let happenings = if incident.ended.is_some() {
-                (!failing.contains(&incident.root)).then_some(Happening::Gone).into_iter().collect()
+                let is_gone = !failing.contains(&incident.root) && follow.is_seen_to_work();
+                is_gone.then_some(Happening::Gone).into_iter().collect()
             } else {
                 follow.happenings(taken.get(&incident.id))
             };
@@ -319,6 +320,17 @@ impl Follow<'_> {
         failing.iter().copied().filter(is_new).collect()
     }
 
+    /// Whether everything that failed is known to work, or is in the records no more: what is not seen now may fail still.
+    fn is_seen_to_work(&self) -> bool {
+        let is_blind = |point| {
+            let seen = self.scene.of(point);
+            seen.is_some_and(|seen| {
+                matches!(seen.sight.condition.state(), State::Unknown | State::Unreachable | State::Excluded)
+            })
+        };
+        !self.incident.failing().any(is_blind)
+    }
+
     /// Whether a member of the incident is known not to fail because of it any more.
     fn is_proven(&self, point: PointCode) -> bool {
         let Some(seen) = self.scene.of(point) else { return true };
@@ -359,9 +371,14 @@ impl Follow<'_> {
         match (self.incident.restored, still_fails) {
             (None, false) => Some(Happening::Restored),
             (Some(_), true) => Some(Happening::FailedAgain),
-            (Some(since), false) => (self.now.since(since) >= self.rules.verify).then_some(Happening::Closed),
+            (Some(since), false) => self.has_passed(since, self.rules.verify).then_some(Happening::Closed),
             (None, true) => None,
         }
+    }
+
+    /// Whether `span` has passed since an instant. One that lies further ahead was noted by a clock that has been set back since.
+    fn has_passed(&self, since: Timestamp, span: Duration) -> bool {
+        self.now.since(since) >= span || since > self.now.plus(span)
     }
 
     /// What time alone brings while some points fail.
@@ -378,7 +395,7 @@ impl Follow<'_> {
             pressing.push(Happening::Overdue);
         }
         let waits = !incident.is_acknowledged() && !is_excluded && !incident.is_suspended();
-        if waits && self.now.since(incident.level_since) >= self.rules.escalate {
+        if waits && self.has_passed(incident.level_since, self.rules.escalate) {
             pressing.extend(incident.level.above().map(Happening::Escalated));
         }
         if !pressing.is_empty() && !self.is_behind_another(failing) {

@@ -161,7 +161,8 @@ impl Duty {
             if entries.iter().all(|(_, known)| known.message.id != notice.message.id) {
                 self.entry_count += 1;
                 let (id, kind) = (self.entry_count, notice.message.kind);
-                entries.push((Entry { id, kind, state: EntryState::Queued, due: notice.due }, notice));
+                let entry = Entry { id, kind, state: EntryState::Queued, due: notice.due, perhaps: false };
+                entries.push((entry, notice));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From a failing camera to the receiver and back, past receivers that misbehave for an hour, and past a silence.
 
-use super::{Desk, camera, wait_until};
+use super::{Desk, camera, cameras, wait_until};
 use crate::notify::receiver::{Manner, Receiver};
 use crate::notify::{Bench, NOW};
 use sharpeyes::domain::Window;
@@ -8,6 +8,7 @@ use sharpeyes::domain::outbox::EntryState;
 use sharpeyes::domain::silence::{Muted, SilenceRequest};
 use sharpeyes::store::Store;
 use sharpeyes::store::notification::NotificationRow;
+use sqlx::{Connection, SqliteConnection};
 use std::time::Duration;
 
 const FINE: &str = "{\"errcode\":0,\"errmsg\":\"ok\"}";
@@ -18,7 +19,7 @@ pub(super) struct Stage {
     pub(super) desk: Desk,
     pub(super) receiver: Receiver,
     _bench: Bench,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -45,7 +46,7 @@ impl Stage {
         let store = Store::open(&format!("sqlite:{}", folder.path().join("it.db").display())).await.unwrap();
         store.migrate().await.unwrap();
         let desk = Desk::start(store, bench.clock.clone(), channel).await;
-        Self { desk, receiver, _bench: bench, _folder: folder }
+        Self { desk, receiver, _bench: bench, folder }
     }
 
     /// Lets time pass, and wakes who waits for it.
@@ -167,4 +168,57 @@ async fn what_is_over_before_its_silence_is_never_told() {
     stage.pass(60);
     stage.wait_states(&[EntryState::Dropped, EntryState::Dropped]).await;
     assert_eq!(stage.receiver.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_takes_nothing_else_with_it() {
+    let stage = Stage::alertmanager("", Manner::Refuse("1号")).await;
+    stage.desk.publish(&cameras(4));
+    let expected = [EntryState::Dead, EntryState::Sent, EntryState::Sent, EntryState::Sent];
+    stage.wait_states(&expected).await;
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_told_with_its_end() {
+    let stage = Stage::set("webhook", Manner::Hang).await;
+    stage.desk.publish(&[camera()]);
+    stage.wait_failures(1).await;
+    stage.desk.publish(&[]);
+    stage.wait_for("the recovery is queued", |rows| rows.len() == 2).await;
+    stage.receiver.behave(Manner::ok(FINE));
+    stage.pass(600);
+    stage.wait_states(&[EntryState::Sent, EntryState::Sent]).await;
+}
+
+#[tokio::test]
+async fn what_is_over_while_nobody_can_be_reached_is_never_told() {
+    let stage = Stage::set("webhook", Manner::answer("503 Service Unavailable", "", "")).await;
+    stage.desk.publish(&[camera()]);
+    stage.wait_failures(1).await;
+    stage.desk.publish(&[]);
+    stage.wait_for("the recovery is queued", |rows| rows.len() == 2).await;
+    stage.receiver.behave(Manner::ok(FINE));
+    stage.pass(600);
+    stage.wait_states(&[EntryState::Dropped, EntryState::Dropped]).await;
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_costs_one_message_more_and_not_one_each_five_seconds() {
+    let stage = Stage::set("webhook", Manner::ok(FINE)).await;
+    let file = format!("sqlite:{}", stage.folder.path().join("it.db").display());
+    let mut database = SqliteConnection::connect(&file).await.unwrap();
+    let full = "CREATE TABLE tried (at INTEGER); CREATE TRIGGER full BEFORE UPDATE ON notification \
+        BEGIN INSERT INTO tried VALUES (1); SELECT RAISE(FAIL, 'full'); END";
+    sqlx::raw_sql(full).execute(&mut database).await.unwrap();
+    stage.desk.publish(&[camera()]);
+    wait_until("it was tried to note three times that it was sent", async || {
+        let tried: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM tried").fetch_one(&mut database).await.unwrap();
+        tried >= 3
+    })
+    .await;
+    assert_eq!(stage.receiver.requests().len(), 1);
+    sqlx::raw_sql("DROP TRIGGER full").execute(&mut database).await.unwrap();
+    stage.wait_states(&[EntryState::Sent]).await;
+    assert_eq!(stage.receiver.requests().len(), 1);
 }

@@ -108,10 +108,12 @@ async fn tls_is_never_left_out_because_a_server_has_none() {
 }
 
 #[tokio::test]
-async fn a_refused_reader_is_final_and_a_greylisted_one_is_not() {
+async fn a_reader_that_is_gone_or_greylisted_is_tried_again_and_a_refused_mail_is_not() {
     let server = MailServer::start("none");
     let error = server.send(MessageKind::Problem, "nobody@example.org").await.unwrap_err();
-    assert!(error.is_final() && error.why.contains("no such reader"), "{error:?}");
+    assert!(error.retry == AGAIN && error.why.contains("no such reader"), "{error:?}");
+    let error = server.send(MessageKind::Problem, "strict@example.org").await.unwrap_err();
+    assert!(error.is_final() && error.why.contains("refused content"), "{error:?}");
     let error = server.send(MessageKind::Problem, "later@example.org").await.unwrap_err();
     assert!(error.retry == AGAIN && error.why.contains("greylisted"), "{error:?}");
 }

@@ -15,6 +15,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address.startswith("nobody"):
             return "550 5.1.1 no such reader"
+        if address.startswith("strict@"):
+            return "552 5.7.0 refused content"
         if address.startswith("later"):
             return "451 4.7.1 greylisted, come again"
         envelope.rcpt_tos.append(address)

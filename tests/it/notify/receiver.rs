@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 pub(crate) enum Manner {
     /// Answers with these bytes and closes.
     Answer(String),
+    /// 400 to whatever holds this text, 200 to the rest.
+    Refuse(&'static str),
     /// Reads and says nothing.
     Hang,
     /// Begins an answer and never ends it.
@@ -96,8 +98,14 @@ async fn accept(listener: TcpListener, manner: Arc<Mutex<Manner>>, requests: Arc
 
 async fn serve(mut stream: TcpStream, manner: Manner, requests: &Mutex<Vec<Request>>) {
     let Some(request) = read(&mut stream).await else { return };
+    let refuses = matches!(manner, Manner::Refuse(text) if request.body.contains(text));
     requests.lock().unwrap().push(request);
     match manner {
+        Manner::Refuse(_) => {
+            let answer = if refuses { "400 Bad Request" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
         Manner::Answer(bytes) => {
             // A client that has read enough goes away in the middle of a flood.
             let _gone = stream.write_all(bytes.as_bytes()).await;

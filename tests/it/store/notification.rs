@@ -79,14 +79,16 @@ async fn what_is_told_is_queued_once_and_settled() {
         );
         assert_eq!(store.waiting_notifications("duty", 10, at(129)).await.unwrap(), [], "it is not due");
 
-        store.fail_notifications(&[id], "no answer", at(300)).await.unwrap();
+        store.fail_notifications(&[id], "no answer", at(300), true).await.unwrap();
         let waiting = store.waiting_notifications("duty", 10, at(300)).await.unwrap();
         assert_eq!((waiting[0].messages[&id].1, waiting[0].entries[0].due), (1, at(300)));
+        assert!(waiting[0].entries[0].perhaps, "the receiver may have it");
 
         store.hold_notifications(&[id], "muted", at(305)).await.unwrap();
         assert_eq!(store.waiting_notifications("duty", 10, at(304)).await.unwrap(), []);
         let waiting = store.waiting_notifications("duty", 10, at(305)).await.unwrap();
         assert_eq!(waiting[0].messages[&id].1, 1, "holding back is no failure");
+        assert!(waiting[0].entries[0].perhaps, "it may have it all the same");
         assert_eq!(store.outbox_length().await.unwrap(), OutboxLength { queued: 1, held: 1, dead: 0 });
         assert_eq!(store.held_incidents("duty", "muted").await.unwrap(), 1);
         assert_eq!(store.held_incidents("mail", "muted").await.unwrap(), 0);
@@ -118,12 +120,41 @@ async fn what_has_to_wait_holds_up_nothing_of_others() {
         let of = |waiting: &[Waiting]| -> Vec<i64> { waiting.iter().map(|it| it.incident).collect() };
         let one = store.waiting_notifications("duty", 1, at(130)).await.unwrap();
         assert_eq!(of(&one), [first.id]);
-        store.fail_notifications(&[one[0].entries[0].id], "no answer", at(500)).await.unwrap();
+        store.fail_notifications(&[one[0].entries[0].id], "no answer", at(500), false).await.unwrap();
         // What is behind the one that waits is not told before it.
         close(&store, &first, vec![notice("duty", first.id, MessageKind::Overdue, at(140))]).await;
         assert_eq!(of(&store.waiting_notifications("duty", 1, at(150)).await.unwrap()), [second.id]);
         let all = store.waiting_notifications("duty", 10, at(500)).await.unwrap();
         assert_eq!((of(&all), all[0].entries.len()), (vec![first.id, second.id], 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_queued_is_due_now() {
+    on_both(async |store: Store| {
+        let incident = open(&store, &["duty"]).await;
+        let id = store.waiting_notifications("duty", 10, at(130)).await.unwrap()[0].entries[0].id;
+        store.fail_notifications(&[id], "no answer", at(130 + 8 * 3_600), false).await.unwrap();
+        let waiting = store.waiting_notifications("duty", 10, at(130)).await.unwrap();
+        assert_eq!((waiting[0].incident, waiting[0].entries[0].due), (incident.id, Timestamp::MIN));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_channel_that_is_gone_is_given_up() {
+    on_both(async |store: Store| {
+        open(&store, &["duty", "gone"]).await;
+        assert_eq!(store.drop_notifications_of_others(&["duty"], at(200)).await.unwrap(), 1);
+        assert_eq!(store.drop_notifications_of_others(&["duty"], at(200)).await.unwrap(), 0);
+        assert_eq!(
+            store.outbox_length().await.unwrap(),
+            OutboxLength { queued: 1, ..OutboxLength::default() }
+        );
+        let dropped = store.notification_rows(Some(EntryState::Dropped), None, i64::MAX, 10).await.unwrap();
+        assert_eq!(dropped[0].channel, "gone");
+        assert_eq!(store.drop_notifications_of_others(&[], at(200)).await.unwrap(), 1, "no channel at all");
     })
     .await;
 }

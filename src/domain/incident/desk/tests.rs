@@ -368,6 +368,42 @@ fn a_false_alarm_is_not_opened_again_until_it_was_gone() {
 }
 
 #[test]
+fn what_a_person_ended_is_not_forgotten_while_it_cannot_be_seen() {
+    let story = story().at(0, "3=frozen 4=frozen");
+    let other = story.desk.incident(2).unwrap().clone();
+    let story = story.deed(5, 1, |incident| incident.merge_into(&other).unwrap());
+    let story = story.deed(6, 2, |incident| incident.call_false("a still pond").unwrap());
+    // After a restart every point is unknown until it was looked at.
+    let story = story.at(10, "3=monitor_down 4=monitor_down").at(20, "3=frozen 4=frozen");
+    story.at(30, "3=link_down:V 4=link_down:V").at(40, "3=frozen 4=frozen").at(50, "3=good 4=good").is(&[
+        "0 #1 point 3 since 0",
+        "0 #2 point 4 since 0",
+        "5 #1 merged #2",
+        "5 #2 joined 3",
+        "6 #2 false_alarm",
+        "30 #3 link:V since 30",
+        "40 #3 recovered 3,4",
+        "40 #3 restored",
+        "50 #1 gone",
+        "50 #2 gone",
+    ]);
+}
+
+#[test]
+fn a_clock_that_was_ahead_holds_nothing_up() {
+    let ahead = 8 * 3_600;
+    let story = story().at(ahead, "3=frozen").at(ahead + 10, "4=frozen").at(ahead + 20, "4=good");
+    story.at(30, "").is(&[
+        "28800 #1 point 3 since 28800",
+        "28810 #2 point 4 since 28810",
+        "28820 #2 recovered 4",
+        "28820 #2 restored",
+        "30 #1 escalated village",
+        "30 #2 closed",
+    ]);
+}
+
+#[test]
 fn what_a_person_merged_is_followed_in_the_other_incident() {
     let story = story().at(0, "3=frozen 4=frozen");
     let other = story.desk.incident(2).unwrap().clone();
@@ -395,7 +431,9 @@ fn a_repair_goes_its_way_and_only_the_probe_ends_it() {
     let story = story.deed(40, 1, |it| it.suspend("a", "b", "flood").unwrap()).at(500, "");
     let incident = story.desk.incident(1).unwrap();
     assert_eq!((incident.stage(), incident.due()), (Stage::Suspended, None));
-    let story = story.deed(600, 1, |it| it.resume().unwrap()).at(619, "").at(620, "").at(700, "1=good");
+    let story = story.deed(600, 1, |it| it.resume().unwrap());
+    assert_eq!(story.desk.incident(1).unwrap().level_since, at(600), "nobody was to be pressed meanwhile");
+    let story = story.at(619, "").at(620, "").at(700, "1=good");
     assert_eq!(story.desk.incident(1).unwrap().stage(), Stage::Restored);
     story.is(&[
         "0 #1 point 1 since 0",
