@@ -71,7 +71,7 @@ impl Channel {
         let carrier = match &settings.kind {
             ChannelKind::Webhook(kind) => Carrier::Webhook(Webhook::new(kind, secrets, clock)?),
             ChannelKind::Alertmanager(kind) => {
-                Carrier::Alertmanager(Alertmanager::new(kind, secrets, clock)?)
+                Carrier::Alertmanager(Alertmanager::new(kind, secrets, clock, settings.deadline)?)
             }
             ChannelKind::Wecom(kind) => Carrier::Wecom(Wecom::new(kind, secrets, clock)?),
             ChannelKind::Dingtalk(kind) => Carrier::Dingtalk(Dingtalk::new(kind, secrets, clock)?),
@@ -154,9 +154,12 @@ impl Channel {
         };
         match &sent {
             Ok(()) => telemetry::notifications_sent(&self.name, messages.len()),
-            Err(error) => {
-                telemetry::notifications_failed(&self.name, messages.len(), error, error.is_final())
-            }
+            Err(error) => telemetry::notifications_failed(
+                &self.name,
+                messages.len(),
+                error,
+                error.is_final() && messages.len() == 1,
+            ),
         }
         sent
     }

@@ -332,7 +332,8 @@ impl Carrier<'_> {
         match self.channel.send(&messages).await {
             Ok(()) => {
                 self.repeats_failed = 0;
-                self.store.settle_notifications(&ids, EntryState::Sent, "", self.clock.now()).await
+                self.unkept.push((ids, Fate::Sent));
+                self.keep().await
             }
             Err(_counted_by_the_channel) => {
                 self.repeats_failed = self.repeats_failed.saturating_add(1);

@@ -25,6 +25,8 @@ use std::time::Duration;
 pub(super) const TOGETHER: usize = 64;
 /// A restarted Alertmanager misses an alert for so long; its `resolve_timeout` is as long by default.
 pub(super) const REPEAT: Duration = Duration::from_secs(300);
+/// Share of the channel's deadline that one replica has.
+const REPLICA_SHARE: f64 = 0.9;
 /// A test is no incident: its alert ends by itself.
 const TEST_LASTS: Duration = Duration::from_secs(300);
 /// A digest is no incident either: it counts what is held back and is told again while there is any.
@@ -36,6 +38,8 @@ pub(super) struct Alertmanager {
     replicas: Vec<Replica>,
     login: Option<(String, SecretString)>,
     hold: Duration,
+    /// One replica is waited for so long: another one may have taken it.
+    deadline: Duration,
     pub(super) most_tickets: usize,
 }
 
@@ -61,6 +65,7 @@ impl Alertmanager {
         settings: &AlertmanagerSettings,
         secrets: Secrets<'_>,
         clock: &Clock,
+        deadline: Duration,
     ) -> Result<Self, ChannelError> {
         let password = |login: &Login| {
             Ok::<_, ChannelError>((login.username.clone(), secrets.read(&login.secret_file)?))
@@ -70,6 +75,7 @@ impl Alertmanager {
             replicas: settings.urls.iter().map(Replica::of).collect(),
             login: settings.login.as_ref().map(password).transpose()?,
             hold: settings.hold,
+            deadline: deadline.mul_f64(REPLICA_SHARE),
             most_tickets: settings.most_tickets,
         })
     }
@@ -95,7 +101,10 @@ impl Alertmanager {
     }
 
     async fn tell(&self, replica: &Replica, body: String) -> Result<(), SendError> {
-        let answer = self.client.post(&replica.alerts, self.headers(), body, Need::Status).await;
+        let asked = self.client.post(&replica.alerts, self.headers(), body, Need::Status);
+        let Ok(answer) = tokio::time::timeout(self.deadline, asked).await else {
+            return Err(SendError::unclear(format!("{} gave no answer in time", replica.base)));
+        };
         let answer = answer.map_err(|fault| fault.told(&replica.base))?;
         let secrets: Vec<&SecretString> = self.login.iter().map(|(_, password)| password).collect();
         answer.check(&replica.base, &secrets)

@@ -72,14 +72,14 @@ const STALE: &str = "SELECT id, message FROM notification WHERE id IN (SELECT MA
     JOIN notification ON notification.incident = incident.id AND channel = $1 AND state = 'sent' \
     WHERE live = 1 AND ended_ms IS NULL GROUP BY incident.id) AND (settled_ms < $2 OR settled_ms > $4) ORDER BY id LIMIT $3";
 
-/// How many incidents of these kinds of roots go on that a channel was told of.
+/// How many incidents of these kinds of roots go on that a channel was told of, or may have been.
 macro_rules! told {
     ($kinds:literal) => {
         concat!(
             "SELECT COUNT(*) FROM incident WHERE live = 1 AND ended_ms IS NULL AND kind IN (",
             $kinds,
             ") AND EXISTS (SELECT 1 FROM notification WHERE notification.incident = incident.id AND channel = $1 ",
-            "AND state = 'sent')"
+            "AND (state = 'sent' OR perhaps = 1))"
         )
     };
 }
@@ -311,7 +311,7 @@ impl Store {
         .map_err(StoreError::at("give up what waits for other channels"))
     }
 
-    /// How many incidents with one of these kinds of roots go on that a channel was told of.
+    /// How many incidents with one of these kinds of roots go on that a channel was told of, or may have been.
     pub async fn told_incidents(&self, channel: &str, kinds: &[RootKind]) -> Result<usize, StoreError> {
         let told = match &self.db {
             Db::Lite(_) => TOLD_LITE,

@@ -1,8 +1,9 @@
 //! Retention: what is older than the settings say goes, in steps that never hold the writer up for long.
 //!
 //! Observations go point by point on both databases, closed intervals too on SQLite; PostgreSQL drops whole months of
-//! them. Facts go once a newer one held at the horizon of the intervals. Daily sums stay: they are small and the figures
-//! of past years are made of them.
+//! them. Facts go once a newer one held at the horizon of the intervals, incidents with all that was told of them once they
+//! ended before it. Daily sums stay: they are small and the figures of past years are made of them. So do silences and
+//! hand-overs, which are few and signed.
 
 use crate::config::StoreSettings;
 use crate::domain::{Timestamp, Window};
@@ -16,6 +17,8 @@ use std::time::Duration;
 const POINTS_AT_ONCE: i64 = 100;
 /// Rows that go in one statement: some ten milliseconds of the one write lock of SQLite.
 const ROWS_AT_ONCE: i64 = 5_000;
+/// Incidents that go at once, with their events and notifications.
+const INCIDENTS_AT_ONCE: i64 = 100;
 /// Months for which partitions are made ahead: the service may be stopped for one and still find its partition.
 const MONTHS_AHEAD: i64 = 2;
 
@@ -30,6 +33,8 @@ pub struct Pruned {
     pub months: u64,
     /// Facts, decoded sizes among them.
     pub facts: u64,
+    /// Incidents.
+    pub incidents: u64,
 }
 
 /// How old rows of one table are found and removed.
@@ -126,6 +131,22 @@ const FACTS_PG: Old = Old {
                     WHERE newer.point = old.point AND newer.at_ms > old.at_ms AND newer.at_ms <= $2)
             LIMIT $3))",
 };
+/// Up to `$2` incidents that ended before `$1` and are followed no more.
+const OLD_INCIDENTS: &str =
+    "SELECT id FROM incident WHERE live = 0 AND ended_ms < $1 ORDER BY ended_ms LIMIT $2";
+/// What is kept of the incidents of a list: what was told of them, what happened to them, themselves.
+macro_rules! all_of_incidents {
+    ($list:literal) => {
+        [
+            concat!("DELETE FROM notification WHERE incident IN (", $list, ")"),
+            concat!("DELETE FROM incident_event WHERE incident IN (", $list, ")"),
+            concat!("DELETE FROM incident WHERE id IN (", $list, ")"),
+        ]
+    };
+}
+const INCIDENTS_LITE: [&str; 3] = all_of_incidents!("SELECT value FROM json_each($1)");
+const INCIDENTS_PG: [&str; 3] =
+    all_of_incidents!("SELECT value::bigint FROM json_array_elements_text($1::json)");
 const ADD_MONTH: &str = "SELECT add_interval_partition($1, $2, $3)";
 const DROP_MONTHS: &str = "SELECT drop_interval_partitions($1)";
 
@@ -141,6 +162,7 @@ impl Store {
                 months: 0,
                 facts: self.remove_old(&FACTS_LITE, intervals).await?
                     + self.remove_old(&SIZES_LITE, intervals).await?,
+                incidents: self.remove_incidents(&INCIDENTS_LITE, intervals).await?,
             },
             Db::Pg(_) => Pruned {
                 observations: self.remove_old(&OBSERVATIONS_PG, observations).await?,
@@ -148,6 +170,7 @@ impl Store {
                 months: self.drop_months(intervals).await?,
                 facts: self.remove_old(&FACTS_PG, intervals).await?
                     + self.remove_old(&SIZES_PG, intervals).await?,
+                incidents: self.remove_incidents(&INCIDENTS_PG, intervals).await?,
             },
         })
     }
@@ -177,6 +200,33 @@ impl Store {
             .await
             .map_err(StoreError::at("drop months of intervals"))?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn remove_incidents(&self, all: &[&'static str; 3], before: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let old: Vec<i64> = on_pool!(&self.db, pool => sqlx::query_scalar(OLD_INCIDENTS)
+                .bind(before.as_millis())
+                .bind(INCIDENTS_AT_ONCE)
+                .fetch_all(pool)
+                .await)
+            .map_err(StoreError::at("read old incidents"))?;
+            if old.is_empty() {
+                return Ok(removed);
+            }
+            let list = json_list(old.iter().copied());
+            // It begins with a write, so that it waits for others; nothing of them lives again meanwhile.
+            on_pool!(&self.db, pool => async {
+                let mut tx = pool.begin().await?;
+                for statement in *all {
+                    sqlx::query(statement).bind(&list).execute(&mut *tx).await?;
+                }
+                tx.commit().await
+            }
+            .await)
+            .map_err(StoreError::at("remove old incidents"))?;
+            removed += u64::try_from(old.len()).unwrap_or(0);
+        }
     }
 
     /// Removes old rows, some points and some rows at a time, so that a writer never waits for long.

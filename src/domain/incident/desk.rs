@@ -132,7 +132,8 @@ impl Desk {
         for incident in self.live.values() {
             let follow = Follow { ledger: &ledger, scene, root_of: &root_of, incident, now, rules };
             let happenings = if incident.ended.is_some() {
-                let is_gone = !failing.contains(&incident.root) && follow.is_seen_to_work();
+                let is_gone =
+                    scene.is_complete && !failing.contains(&incident.root) && follow.is_seen_again();
                 is_gone.then_some(Happening::Gone).into_iter().collect()
             } else {
                 follow.happenings(taken.get(&incident.id))
@@ -320,15 +321,13 @@ impl Follow<'_> {
         failing.iter().copied().filter(is_new).collect()
     }
 
-    /// Whether everything that failed is known to work, or is in the records no more: what is not seen now may fail still.
-    fn is_seen_to_work(&self) -> bool {
-        let is_blind = |point| {
-            let seen = self.scene.of(point);
-            seen.is_some_and(|seen| {
-                matches!(seen.sight.condition.state(), State::Unknown | State::Unreachable | State::Excluded)
-            })
-        };
-        !self.incident.failing().any(is_blind)
+    /// Whether anything of what failed is seen again, or all of it is in the records no more: while nothing is seen, what
+    /// failed may fail still.
+    fn is_seen_again(&self) -> bool {
+        let is_blind = |state| matches!(state, State::Unknown | State::Unreachable | State::Excluded);
+        let left = self.incident.failing().filter_map(|point| self.scene.of(point));
+        let mut states = left.map(|seen| seen.sight.condition.state()).peekable();
+        states.peek().is_none() || states.any(|state| !is_blind(state))
     }
 
     /// Whether a member of the incident is known not to fail because of it any more.

@@ -2,6 +2,7 @@
 
 use super::world::{Deed, Story, healthy, is_offline, second_of, world};
 use sharpeyes::domain::{Cause, ClockReading, Order, State};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn no_point_was_offline(story: &Story) {
@@ -54,6 +55,20 @@ fn a_cut_above_is_one_outage_of_the_highest_link() {
             story.snapshot.roots.iter().map(|root| (root.link.as_str(), root.members.len())).collect();
         assert_eq!(roots, [("T", 8)], "{text}");
     }
+}
+
+#[test]
+fn a_link_behind_another_one_is_no_root_by_what_could_not_come_from_it() {
+    let mut roots = BTreeSet::new();
+    let script = world("T*;V*<T=4;W*<T=4").at(300).cut("T").at(400).cut("V").at(900).repair("T");
+    let story = script.watched_until(1_500, |moment| {
+        roots.extend(moment.snapshot.roots.iter().map(|root| root.link.to_string()));
+    });
+    assert_eq!(roots.iter().collect::<Vec<_>>(), ["T", "V"], "W answers as soon as T does");
+    let now: Vec<_> =
+        story.snapshot.roots.iter().map(|root| (root.link.as_str(), root.members.len())).collect();
+    assert_eq!(now, [("V", 4)]);
+    no_point_was_offline(&story);
 }
 
 #[test]

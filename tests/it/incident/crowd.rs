@@ -3,6 +3,8 @@
 use super::cameras;
 use super::delivery::Stage;
 use crate::notify::receiver::Manner;
+use sharpeyes::domain::outbox::EntryState;
+use sharpeyes::store::notification::NotificationRow;
 use std::collections::BTreeMap;
 
 /// The alerts that burn at the receiver: by incident, the one that counts the others under `held`, with its text.
@@ -63,4 +65,16 @@ async fn tickets_that_are_too_many_are_counted_in_one_alert_and_follow_when_ther
     let requests = stage.receiver.requests();
     let tells = requests.iter().any(|request| request.body.contains("\"incident\":\"4\""));
     assert!(!tells, "it was over before its turn");
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_takes_a_place() {
+    let stage = Stage::alertmanager("most_tickets = 1\ndeadline_seconds = 0.2", Manner::Hang).await;
+    stage.desk.publish(&cameras(4));
+    let held = |rows: &[NotificationRow]| rows.iter().filter(|row| row.state == EntryState::Held).count();
+    let is_tried = |rows: &[NotificationRow], times| rows.first().is_some_and(|row| row.failures >= times);
+    stage.wait_for("one is tried, the others are held", |rows| is_tried(rows, 1) && held(rows) == 3).await;
+    stage.pass(120);
+    stage.wait_for("it is tried again", |rows| is_tried(rows, 2)).await;
+    assert_eq!(held(&stage.rows().await), 3);
 }

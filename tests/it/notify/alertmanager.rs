@@ -126,10 +126,12 @@ async fn odd_labels_and_a_test_are_taken() {
 async fn one_replica_that_took_it_is_enough() {
     let alertmanager = Alertmanager::start();
     let broken = Receiver::start(Manner::answer("500 Oops", "", "")).await;
+    let hung = Receiver::start(Manner::Hang).await;
     let channel = alertmanager.channel(&format!(
-        ", \"http://{}\", \"http://127.0.0.1:{}\"",
+        ", \"http://{}\", \"http://127.0.0.1:{}\", \"http://{}\"",
         broken.address,
-        free_port()
+        free_port(),
+        hung.address
     ));
     channel.send(&[alertmanager.message(MessageKind::Problem)]).await.unwrap();
     assert_eq!((alertmanager.alerts().len(), broken.requests().len()), (1, 1));

@@ -2,6 +2,7 @@
 
 use crate::store::fixture::at;
 use crate::support::postgres::on_both;
+use sharpeyes::config::StoreSettings;
 use sharpeyes::domain::incident::{Happening, Incident, IncidentEvent, Level, Opening, Root, RootKind};
 use sharpeyes::domain::message::{Message, MessageKind, Severity};
 use sharpeyes::domain::outbox::{EntryState, Notice};
@@ -9,6 +10,7 @@ use sharpeyes::domain::{Cause, PointClass, Timestamp};
 use sharpeyes::store::Store;
 use sharpeyes::store::incident::IncidentChange;
 use sharpeyes::store::notification::{OutboxLength, Waiting};
+use sharpeyes::store::retention::Pruned;
 use std::time::Duration;
 
 fn message(incident: i64, kind: MessageKind) -> Message {
@@ -92,7 +94,8 @@ async fn what_is_told_is_queued_once_and_settled() {
         assert_eq!(store.outbox_length().await.unwrap(), OutboxLength { queued: 1, held: 1, dead: 0 });
         assert_eq!(store.held_incidents("duty", "muted").await.unwrap(), 1);
         assert_eq!(store.held_incidents("mail", "muted").await.unwrap(), 0);
-        assert_eq!(store.told_incidents("duty", &RootKind::ALL).await.unwrap(), 0);
+        assert_eq!(store.told_incidents("duty", &RootKind::ALL).await.unwrap(), 1, "it may have been told");
+        assert_eq!(store.told_incidents("mail", &RootKind::ALL).await.unwrap(), 0);
 
         store.settle_notifications(&[id], EntryState::Sent, "", at(310)).await.unwrap();
         assert_eq!(store.waiting_notifications("duty", 10, at(300)).await.unwrap(), []);
@@ -208,6 +211,26 @@ async fn dead_letters_are_counted_and_listed() {
         assert!(all[0].id > all[1].id);
         assert_eq!(store.notification_rows(None, None, all[1].id, 10).await.unwrap(), []);
         assert_eq!(store.notification_rows(None, Some(99), i64::MAX, 10).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_incident_goes_with_all_that_was_told_of_it_once_it_is_old() {
+    on_both(async |store: Store| {
+        let (ended, goes_on) = (open(&store, &["duty"]).await, open(&store, &["duty"]).await);
+        let end = notice("duty", ended.id, MessageKind::Recovery, at(200));
+        close(&store, &ended, vec![end]).await;
+        let settings = StoreSettings::default();
+        let horizon = 200 + 86_400 * i64::from(settings.interval_days);
+        assert_eq!(store.prune(at(horizon), &settings).await.unwrap(), Pruned::default(), "not yet");
+        let pruned = store.prune(at(horizon + 1), &settings).await.unwrap();
+        assert_eq!(pruned, Pruned { incidents: 1, ..Pruned::default() });
+        assert_eq!(store.incident(ended.id).await.unwrap(), None);
+        assert_eq!(store.incident_events(ended.id, 0, 10).await.unwrap(), []);
+        let told = store.notification_rows(None, None, i64::MAX, 10).await.unwrap();
+        assert_eq!(told.iter().map(|row| row.incident).collect::<Vec<_>>(), [goes_on.id]);
+        assert_eq!(store.incident(goes_on.id).await.unwrap(), Some(goes_on));
     })
     .await;
 }

@@ -390,6 +390,14 @@ fn what_a_person_ended_is_not_forgotten_while_it_cannot_be_seen() {
 }
 
 #[test]
+fn what_a_person_ended_is_over_although_a_part_of_it_is_not_seen() {
+    let story = story().at(0, "1=link_down:V 2=link_down:V 3=link_down:V");
+    let story = story.deed(5, 1, |incident| incident.call_false("a planned test").unwrap());
+    let story = story.at(10, "1=good 2=good 3=monitor_down").at(20, "1=link_down:V 2=link_down:V");
+    story.is(&["0 #1 link:V since 0", "5 #1 false_alarm", "10 #1 gone", "20 #2 link:V since 20"]);
+}
+
+#[test]
 fn a_clock_that_was_ahead_holds_nothing_up() {
     let ahead = 8 * 3_600;
     let story = story().at(ahead, "3=frozen").at(ahead + 10, "4=frozen").at(ahead + 20, "4=good");
