@@ -99,45 +99,33 @@ impl Channel {
         self.filter.wants(message)
     }
 
-    /// How many requests it takes in a minute, and how many messages one of them carries.
-    pub const fn allowance(&self) -> Allowance {
-        let together = match &self.carrier {
-            Carrier::Alertmanager(_) => alertmanager::TOGETHER,
+    const fn alertmanager(&self) -> Option<&Alertmanager> {
+        match &self.carrier {
+            Carrier::Alertmanager(alertmanager) => Some(alertmanager),
             Carrier::Webhook(_)
             | Carrier::Wecom(_)
             | Carrier::Dingtalk(_)
             | Carrier::Smtp(_)
             | Carrier::Syslog(_)
-            | Carrier::File(_) => 1,
-        };
+            | Carrier::File(_) => None,
+        }
+    }
+
+    /// How many requests it takes in a minute, and how many messages one of them carries.
+    pub fn allowance(&self) -> Allowance {
+        let together = self.alertmanager().map_or(1, |_| alertmanager::TOGETHER);
         Allowance { per_minute: self.per_minute, together }
     }
 
     /// How often the message that began an incident, or the last one after it, has to be sent again while the incident lasts:
     /// Alertmanager keeps alerts in memory only. None: once is enough.
-    pub const fn repeat_every(&self) -> Option<Duration> {
-        match &self.carrier {
-            Carrier::Alertmanager(_) => Some(alertmanager::REPEAT),
-            Carrier::Webhook(_)
-            | Carrier::Wecom(_)
-            | Carrier::Dingtalk(_)
-            | Carrier::Smtp(_)
-            | Carrier::Syslog(_)
-            | Carrier::File(_) => None,
-        }
+    pub fn repeat_every(&self) -> Option<Duration> {
+        self.alertmanager().map(|_| alertmanager::REPEAT)
     }
 
     /// How many tickets may burn at the receiver at once; the others are held back. None: as many as there are.
-    pub const fn most_tickets(&self) -> Option<usize> {
-        match &self.carrier {
-            Carrier::Alertmanager(alertmanager) => Some(alertmanager.most_tickets),
-            Carrier::Webhook(_)
-            | Carrier::Wecom(_)
-            | Carrier::Dingtalk(_)
-            | Carrier::Smtp(_)
-            | Carrier::Syslog(_)
-            | Carrier::File(_) => None,
-        }
+    pub fn most_tickets(&self) -> Option<usize> {
+        self.alertmanager().map(|alertmanager| alertmanager.most_tickets)
     }
 
     /// Sends `messages` in one request, oldest first: all of them whole where [`Allowance::together`] allows it, else as one

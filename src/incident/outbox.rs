@@ -175,9 +175,9 @@ impl Carrier<'_> {
         let (mut over, mut ready) = (Vec::new(), Vec::new());
         for mut incident in waiting {
             let plan = plan(&incident.entries, now);
+            let waiting = incident.messages.keys().copied().filter(|id| !plan.drop.contains(id)).collect();
             over.extend(plan.drop);
             let Some(id) = plan.send else { continue };
-            let waiting = incident.messages.keys().copied().filter(|id| !over.contains(id)).collect();
             let was_told = incident.entries.iter().any(Entry::is_known);
             let due = |(message, failures)| Due { id, message, failures, was_told, waiting };
             ready.extend(incident.messages.remove(&id).map(due));

@@ -143,13 +143,6 @@ pub async fn run(inputs: DeskInputs, cancel: CancellationToken) {
     let _cut_short = cancel.run_until_cancelled(Box::pin(task.work())).await;
 }
 
-/// How much of what follows from a picture was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Followed {
-    Whole,
-    Piece,
-}
-
 struct Task {
     store: Store,
     clock: Clock,
@@ -220,8 +213,8 @@ impl Task {
         let now = self.clock.now();
         telemetry::incidents_counted(self.desk.live());
         match self.follow(snapshot, now).await {
-            Ok(Followed::Whole) => STEP,
-            Ok(Followed::Piece) => {
+            Ok(()) if self.rest.is_empty() => STEP,
+            Ok(()) => {
                 self.snapshot.mark_changed();
                 BREATH
             }
@@ -233,15 +226,14 @@ impl Task {
     }
 
     /// Keeps a piece of what follows from a picture, of this one when nothing is left of the last.
-    async fn follow(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Result<Followed, StoreError> {
+    async fn follow(&mut self, snapshot: Arc<Snapshot>, now: Timestamp) -> Result<(), StoreError> {
         self.settle_doubt().await?;
         if self.rest.is_empty() || self.decided.elapsed() > STALE {
             self.decided = Instant::now();
             self.rest = self.decide(snapshot, now).await.into();
         }
         let piece = self.rest.drain(..PIECE.min(self.rest.len())).collect();
-        self.keep(piece, now).await?;
-        Ok(if self.rest.is_empty() { Followed::Whole } else { Followed::Piece })
+        self.keep(piece, now).await
     }
 
     /// What follows from a picture. With twenty thousand open incidents that takes some tens of milliseconds, in which

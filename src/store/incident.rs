@@ -314,9 +314,14 @@ impl Store {
                     insert_event!(change.after.id, seq, event).execute(&mut *tx).await?;
                 }
             }
-            let changed = changes.iter().flat_map(|change| change.notices.iter().map(|notice| (change.after.id, notice)));
-            let notices = told.iter().map(|(incident, notice)| (*incident, notice)).chain(changed);
-            sqlx::query(queue).bind(write_notices(notices)).execute(&mut *tx).await?;
+            let changed = changes
+                .iter()
+                .flat_map(|change| change.notices.iter().map(|notice| (change.after.id, notice)));
+            let notices: Vec<(i64, &Notice)> =
+                told.iter().map(|(incident, notice)| (*incident, notice)).chain(changed).collect();
+            if !notices.is_empty() {
+                sqlx::query(queue).bind(write_notices(notices)).execute(&mut *tx).await?;
+            }
             fault::reach(FaultPoint::IncidentWritten);
             tx.commit().await?;
             Ok::<_, sqlx::Error>(opened)

@@ -35,9 +35,8 @@ pub(super) const QUEUE_PG: &str = queue!(
 const LONGEST_WAIT: Duration = Duration::from_secs(7_200);
 
 /// Every entry, on one channel, of the incidents whose first entry that waits is due at `$3`, those due longest; what was held
-/// back comes behind everything else. One that has
-/// to wait holds up those behind it, and nothing of another incident. The problem of an incident that is restored waits until it
-/// fails again or is closed, untold.
+/// back comes behind everything else. One that has to wait holds up those behind it, and nothing of another incident. The
+/// problem of an incident that is restored waits until it fails again or is closed, untold.
 const WAITING: &str = "SELECT id, incident, kind, state, due_ms, message, failures, perhaps FROM notification \
     WHERE channel = $1 AND incident IN (SELECT incident FROM notification WHERE id IN \
     (SELECT MIN(id) FROM notification WHERE channel = $1 AND state IN ('queued', 'held') GROUP BY incident) AND (due_ms <= $3 OR due_ms > $4) \
